@@ -1,1 +1,19 @@
-//! placeholder
+//! PromQL: parser, printer and query engine with the semantics of Prometheus 3.
+//!
+//! The engine meets storage only through [`breakwatch_model::Queryable`]; everything here is pure: time is an
+//! argument, nothing waits, nothing is read from disk or network.
+
+pub mod ast;
+pub mod duration;
+pub mod functions;
+mod lexer;
+pub mod number;
+mod parser;
+mod printer;
+pub mod quote;
+mod span;
+mod token;
+
+pub use ast::Expr;
+pub use parser::{ParseError, ParseOptions, parse, parse_selector, parse_with};
+pub use span::{Span, line_and_column};
