@@ -91,7 +91,13 @@ impl Diagnostics {
     /// Whether an error was found.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.borrow().iter().any(|d| d.severity == Severity::Error)
+        self.error_count() > 0
+    }
+
+    /// How many errors were found; to ask whether a piece of reading found one, compare before and after.
+    #[must_use]
+    pub fn error_count(&self) -> usize {
+        self.0.borrow().iter().filter(|d| d.severity == Severity::Error).count()
     }
 
     /// How many findings there are; to ask whether a piece of reading found something, compare before and after.
