@@ -1,0 +1,94 @@
+//! Registers routes. A route cannot be added without saying what it needs of its caller.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use axum::{Router, http};
+
+use super::auth::Access;
+use super::error::ApiError;
+use crate::shared::Shared;
+
+/// A router under construction.
+pub struct Routes {
+    router: Router<Arc<Shared>>,
+    shared: Arc<Shared>,
+    table: Vec<(&'static str, Access)>,
+}
+
+impl Routes {
+    /// No routes yet.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { router: Router::new(), shared, table: Vec::new() }
+    }
+
+    /// Adds a route with what it needs.
+    #[must_use]
+    pub fn add(mut self, path: &'static str, access: Access, methods: MethodRouter<Arc<Shared>>) -> Self {
+        let guard = Guard { shared: Arc::clone(&self.shared), access, path };
+        self.router = self.router.route(path, methods.route_layer(middleware::from_fn_with_state(guard, watch)));
+        self.table.push((path, access));
+        self
+    }
+
+    /// Paths and what they need, for tests and documentation.
+    #[must_use]
+    pub fn table(&self) -> &[(&'static str, Access)] {
+        &self.table
+    }
+
+    /// The finished router, with the security headers on every answer.
+    #[must_use]
+    pub fn finish(self) -> Router {
+        let prefix = self.shared.path_prefix.clone();
+        let router = self.router.with_state(self.shared).fallback(not_found);
+        let router = if prefix.is_empty() { router } else { Router::new().nest(&prefix, router) };
+        router.layer(middleware::from_fn(security_headers))
+    }
+}
+
+#[derive(Clone)]
+struct Guard {
+    shared: Arc<Shared>,
+    access: Access,
+    path: &'static str,
+}
+
+/// Lets a request through if it may, and counts it.
+async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let started = guard.shared.clock.monotonic();
+    let allowed = guard.shared.auth.load().check(guard.access, request.method(), request.headers());
+    let response = match allowed {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => ApiError::from(refusal).into_response(),
+    };
+    let duration = guard.shared.clock.monotonic().saturating_duration_since(started);
+    guard.shared.instruments.http_request(guard.path, response.status().as_u16(), duration);
+    response
+}
+
+async fn not_found() -> Response {
+    (http::StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}
+
+/// No outside content, no framing, no guessing of types.
+async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name, value| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    );
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::REFERRER_POLICY, "no-referrer");
+    response
+}
