@@ -35,6 +35,8 @@ pub(crate) struct Core {
     last_transition_at: Option<Tick>,
     last_recovery: Option<Duration>,
     transitions: TransitionCounts,
+    /// Whether the window was judged by this configuration; not so right after a restore.
+    judged: bool,
     rng: Rng,
     pub(crate) listeners: Listeners,
 }
@@ -81,6 +83,7 @@ impl Core {
             last_transition_at: None,
             last_recovery: None,
             transitions: TransitionCounts::default(),
+            judged: true,
             rng: Rng::new(seed),
             listeners: Listeners::default(),
         }
@@ -116,13 +119,14 @@ impl Core {
     /// A good, quick call of a count window, without asking for the time. False if the time is needed.
     ///
     /// A good call can only trip the breaker by completing the minimum number of calls: from there on it
-    /// lowers every share.
+    /// lowers every share, none of which has reached its limit.
     #[inline]
     pub(crate) fn succeed_without_time(&mut self, config: &Config, epoch: u64) -> bool {
         if self.epoch != epoch {
             return true;
         }
-        if self.state != State::Closed || !self.held && !self.has_minimum(config) {
+        let cannot_trip = self.held || self.judged && self.has_minimum(config);
+        if self.state != State::Closed || !cannot_trip {
             return false;
         }
         if !self.held {
@@ -165,6 +169,7 @@ impl Core {
         match self.state {
             State::Closed => {
                 self.window.push(now, mark);
+                self.judged = true;
                 let reason = self.trip_reason(config)?;
                 self.shift(State::Open, reason, config, now)
             }
@@ -266,8 +271,13 @@ impl Core {
 
     fn open(&mut self, config: &Config, now: Tick) {
         self.open_count = self.open_count.saturating_add(1);
-        self.open_for = open_time(config, self.open_count, &mut self.rng);
-        self.open_until = now.plus(self.open_for);
+        if self.held {
+            self.open_for = Duration::ZERO;
+            self.open_until = Tick::NEVER;
+        } else {
+            self.open_for = open_time(config, self.open_count, &mut self.rng);
+            self.open_until = now.plus(self.open_for);
+        }
         self.opened_at = Some(now);
         self.first_opened_at = self.first_opened_at.or(Some(now));
     }

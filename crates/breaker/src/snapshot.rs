@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub open_count: u32,
     /// How long the latest opening lasts in all.
     pub open_for: Duration,
-    /// While open: how much of that is left.
+    /// While open and not held: how much of that is left.
     pub open_left: Duration,
     /// The age of the latest opening.
     pub opened_ago: Option<Duration>,

@@ -1,5 +1,7 @@
 //! What a person can tell a breaker: force, hold, release, reset.
 
+use std::time::Duration;
+
 use super::{Change, Core};
 use crate::tick::Tick;
 use crate::{Config, Reason, State};
@@ -31,7 +33,10 @@ impl Core {
         (self.probe_successes, self.probes_in_flight) = (0, 0);
         match self.state {
             State::Closed => self.start_afresh(),
-            State::Open => self.open_until = now,
+            State::Open => {
+                self.open_until = now;
+                self.open_for = self.opened_at.map_or(Duration::ZERO, |opened| now.since(opened));
+            }
             State::HalfOpen => {}
         }
         true

@@ -1,5 +1,7 @@
 //! The core as data: statistics for people, a snapshot for the next process, and back.
 
+use std::time::Duration;
+
 use super::Core;
 use crate::snapshot::Snapshot;
 use crate::tick::Tick;
@@ -31,7 +33,7 @@ impl Core {
 
     pub(crate) fn snapshot(&self, calls: Calls, now: Tick) -> Snapshot {
         let ago = |at: Option<Tick>| at.map(|at| now.since(at));
-        let is_open = self.state == State::Open;
+        let is_open = self.state == State::Open && !self.held;
         Snapshot {
             state: self.state,
             held: self.held,
@@ -39,7 +41,7 @@ impl Core {
             probe_successes: self.probe_successes,
             open_count: self.open_count,
             open_for: self.open_for,
-            open_left: if is_open { self.open_until.since(now) } else { std::time::Duration::ZERO },
+            open_left: if is_open { self.open_until.since(now) } else { Duration::ZERO },
             opened_ago: ago(self.opened_at),
             first_opened_ago: ago(self.first_opened_at),
             last_failure_ago: ago(self.last_failure_at),
@@ -54,12 +56,13 @@ impl Core {
     /// Goes on from `saved`, which may come from a breaker with another configuration or from a damaged
     /// file: whatever cannot be is brought within bounds.
     pub(crate) fn restore(&mut self, saved: &Snapshot, config: &Config, now: Tick) {
-        let at = |ago: Option<std::time::Duration>| ago.map(|ago| now.minus(ago));
+        let at = |ago: Option<Duration>| ago.map(|ago| now.minus(ago));
         self.start_afresh();
         self.epoch += 1;
         self.state = saved.state;
         self.held = saved.held;
         self.window.restore(&saved.window, now);
+        self.judged = false;
         self.consecutive_failures = saved.consecutive_failures;
         self.last_failure_at = at(saved.last_failure_ago);
         self.last_transition_at = at(saved.last_transition_ago);
