@@ -9,6 +9,7 @@ use std::time::Duration;
 use breakwatch_model::{Impact, Labels};
 use breakwatch_plugin_api::{
     BuildContext, Check, CheckEntry, ComponentId, Diagnostics, Field, Key, Node, NodeKind, Place, Section,
+    nearest,
 };
 
 use crate::breaker::BreakerSettings;
@@ -235,7 +236,12 @@ impl Reader<'_> {
             return None;
         }
         let errors_before = self.diagnostics.error_count();
-        let (common, own) = split(node, self.diagnostics)?;
+        let (common, mut own) = split(node, self.diagnostics)?;
+        // What is missing is missing from the check as a whole, so its name is what is pointed at.
+        own.place = key.place.clone();
+        if let Some(entry) = entry {
+            self.take_out_misspelt(&mut own, entry);
+        }
         let mut section = Section::open(&common, self.diagnostics)?;
         let enabled = section.bool("enabled").unwrap_or(true);
         if !enabled {
@@ -251,6 +257,25 @@ impl Reader<'_> {
             config.place = key.place.clone();
         }
         config.filter(|_| self.diagnostics.error_count() == errors_before)
+    }
+
+    /// Reports keys that look like a misspelt one of those every check has. The kind's own reader cannot know
+    /// them, and so would not name the key that was meant.
+    fn take_out_misspelt(&self, own: &mut Node, entry: &CheckEntry) {
+        let NodeKind::Map(entries) = &mut own.kind else { return };
+        let is_common = |word: &str| COMMON_FIELDS.iter().any(|field| field.name == word);
+        let words = || COMMON_FIELDS.iter().chain(entry.fields).map(|field| field.name);
+        entries.retain(|(key, _)| {
+            let meant = nearest(&key.name, words()).filter(|word| is_common(word) && **word != *key.name);
+            if let Some(word) = meant {
+                self.diagnostics.error_with_help(
+                    &key.place,
+                    format!("unknown key `{}`", key.name),
+                    format!("did you mean `{word}`?"),
+                );
+            }
+            meant.is_none()
+        });
     }
 
     fn probe(

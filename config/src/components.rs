@@ -140,7 +140,8 @@ fn components<'n>(
             diagnostics.error(&value.place, format!("expected a mapping, found {}", value.describe()));
             continue;
         }
-        let (common, settings) = split(value, common_keys);
+        let (common, mut settings) = split(value, common_keys);
+        settings.place = key.place.clone();
         if is_enabled(&common, diagnostics) {
             found.push(Component { id, key, common, settings });
         }

@@ -18,7 +18,7 @@ pub fn print_config(config: &Config) -> String {
         at(&mut root, "checks", |checks| at(checks, &id.to_string(), |node| fill_check(node, check)));
     }
     fill_sections(&mut root, config);
-    to_yaml(&redact(&root))
+    to_yaml(&escape(redact(&root)))
 }
 
 /// One check with its defaults, as YAML under its id, redacted: for the API and the page of a check.
@@ -29,7 +29,7 @@ pub fn print_check(config: &Config, id: &ComponentId) -> Option<String> {
     fill_check(&mut node, check);
     let mut root = Node::empty_map(node.place.clone());
     at(&mut root, &id.to_string(), |slot| *slot = node);
-    Some(to_yaml(&redact(&root)))
+    Some(to_yaml(&escape(redact(&root))))
 }
 
 fn fill_check(node: &mut Node, check: &CheckConfig) {
@@ -57,6 +57,34 @@ fn fill_sections(root: &mut Node, config: &Config) {
     at(root, "server", |server| fill(server, "listen", &config.server.listen.to_string()));
 }
 
+/// Writes the dollars that would be read as a substitution twice.
+fn escape(mut node: Node) -> Node {
+    node.kind = match node.kind {
+        NodeKind::Scalar { text, quoted } => NodeKind::Scalar { text: escape_text(&text), quoted },
+        NodeKind::List(items) => NodeKind::List(items.into_iter().map(escape).collect()),
+        NodeKind::Map(entries) => {
+            NodeKind::Map(entries.into_iter().map(|(key, value)| (key, escape(value))).collect())
+        }
+        NodeKind::Null => NodeKind::Null,
+    };
+    node
+}
+
+fn escape_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let dollars = rest[at..].len() - rest[at..].trim_start_matches('$').len();
+        let (before, after) = (&rest[..at], &rest[at + dollars..]);
+        out.push_str(before);
+        let twice = dollars > 1 || after.starts_with('{');
+        out.extend(std::iter::repeat_n('$', if twice { 2 * dollars } else { dollars }));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Sets a key that is not written.
 fn fill(node: &mut Node, key: &str, value: &str) {
     if node.get(key).is_none_or(Node::is_null) {
@@ -77,6 +105,25 @@ fn at(node: &mut Node, key: &str, change: impl FnOnce(&mut Node)) {
         }
         if let Some((_, value)) = entries.iter_mut().find(|(known, _)| &*known.name == key) {
             change(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dollars_that_would_be_read_are_doubled() {
+        for (text, escaped) in [
+            ("^ok$", "^ok$"),
+            ("$x", "$x"),
+            ("${x}", "$${x}"),
+            ("a$$b", "a$$$$b"),
+            ("$$${", "$$$$$${"),
+            ("", ""),
+        ] {
+            assert_eq!(escape_text(text), escaped);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use breakwatch_plugin_api::{Diagnostics, Node, NodeKind, Place};
 
 use crate::merge::{merge, report_twice_defined};
+use crate::redact::written_secrets;
 use crate::substitute::{Environment, substitute};
 use crate::yaml::{self, load_text};
 
@@ -67,6 +68,15 @@ pub fn load_merged(
 fn load_layer(path: &Path, environment: Environment<'_>, diagnostics: &Diagnostics) -> Option<Node> {
     let node = load_file(path, diagnostics)?;
     let node = substitute(node, &directory_of(path), environment, diagnostics);
+    if std::fs::metadata(path).is_ok_and(|metadata| is_world_readable(&metadata)) {
+        for place in written_secrets(&node) {
+            diagnostics.warning(
+                &place,
+                "a secret in a file that everybody on this machine can read; `chmod 0640` it, or write \
+                 `${file:path}` or `${env:NAME}`",
+            );
+        }
+    }
     match node.kind {
         NodeKind::Map(_) => Some(node),
         NodeKind::Null => Some(Node::empty_map(node.place)),

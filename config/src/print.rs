@@ -81,7 +81,7 @@ fn write_inline(out: &mut String, node: &Node, indent: usize) {
         NodeKind::List(_) => out.push_str("[]"),
         NodeKind::Map(_) => out.push_str("{}"),
         NodeKind::Scalar { text, quoted } => {
-            if *quoted && is_block(text) {
+            if is_block(text) {
                 write_block(out, text, indent);
             } else if !*quoted && is_plain(text) {
                 out.push_str(text);

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use breakwatch_plugin_api::{Key, Node, NodeKind, REDACTED, redact_url};
+use breakwatch_plugin_api::{Key, Node, NodeKind, Place, REDACTED, redact_url};
 
 /// Keys whose values are secret, wherever they stand. Each is also found as the end of a longer key behind an
 /// underscore (`smtp_auth_password`, `slack_api_url`).
@@ -53,6 +53,27 @@ const SECRET_WORDS: [&str; 9] =
 #[must_use]
 pub fn redact(node: &Node) -> Node {
     redact_at(node, &Around::default())
+}
+
+/// The values in a tree that hold a secret written out in the file itself.
+pub(crate) fn written_secrets(node: &Node) -> Vec<Place> {
+    let mut places = Vec::new();
+    compare(node, &redact(node), &mut places);
+    places
+}
+
+/// Walks a tree beside its redacted copy, which has the same shape.
+fn compare(node: &Node, redacted: &Node, places: &mut Vec<Place>) {
+    match (&node.kind, &redacted.kind) {
+        (NodeKind::List(items), NodeKind::List(others)) => {
+            items.iter().zip(others).for_each(|(item, other)| compare(item, other, places));
+        }
+        (NodeKind::Map(entries), NodeKind::Map(others)) => {
+            entries.iter().zip(others).for_each(|((_, value), (_, other))| compare(value, other, places));
+        }
+        (kind, other) if kind != other && !node.sensitive => places.push(node.place.clone()),
+        _ => {}
+    }
 }
 
 /// What is known of where a value stands.

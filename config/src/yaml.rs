@@ -45,16 +45,16 @@ pub fn load_text(file_name: &str, text: &str, diagnostics: &Diagnostics) -> Opti
 
 /// Hands events to the builder until the first document ends. Whether reading got that far.
 fn feed(builder: &mut Builder<'_>, text: &str) -> bool {
-    let mut last_end = 0;
+    let mut last = 0..0;
     for step in Parser::new_from_str_with_options(text, options()) {
         let (event, span) = match step {
             Ok(step) => step,
             Err(error) => {
-                builder.syntax_error(&error, last_end);
+                builder.syntax_error(&error, &last);
                 return false;
             }
         };
-        last_end = span.end.byte_offset().unwrap_or(last_end);
+        last = span.byte_range().unwrap_or(last);
         if let Event::DocumentStart(..) = event
             && !builder.begin_document(&place_of(builder, span))
         {

@@ -67,7 +67,7 @@ impl Group {
             && !members.is_empty()
         {
             let message =
-                format!("`min_healthy` is {count}, but the group has only {} members", members.len());
+                format!("`min_healthy` is {count}, more than the group's members ({})", members.len());
             section.error_at("min_healthy", message);
         }
         section.finish();

@@ -74,3 +74,19 @@ fn unreadable_files_are_all_reported() {
         ]
     );
 }
+
+#[test]
+fn secrets_written_where_everybody_can_read_them_are_warned_about() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
+    let main = write(dir, "main.yml", "checks:\n  http/a: {url: 'https://u:p@h/', password: x}\n");
+    std::fs::set_permissions(&main, std::fs::Permissions::from_mode(0o644)).expect("own file");
+    let found = load(dir, std::slice::from_ref(&main)).expect_err("warned");
+    assert_eq!(found.len(), 2);
+    assert!(
+        found[0].starts_with("main.yml:2:17: warning: checks.http/a.url: a secret in a file that everybody")
+    );
+    std::fs::set_permissions(&main, std::fs::Permissions::from_mode(0o640)).expect("own file");
+    assert!(load(dir, &[main]).is_ok());
+}

@@ -1,7 +1,7 @@
 //! Puts events together to a tree of nodes with places and paths.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use breakwatch_plugin_api::{Diagnostics, Key, Node, NodeKind, Place};
@@ -88,8 +88,8 @@ impl<'d> Builder<'d> {
     }
 
     /// Reports what the parser could not read.
-    pub(super) fn syntax_error(&self, error: &ScanError, last_end: usize) {
-        let report = syntax::explain(error, self.text, last_end);
+    pub(super) fn syntax_error(&self, error: &ScanError, last: &Range<usize>) {
+        let report = syntax::explain(error, self.text, last);
         let place = self.place(report.line, report.column, "".into());
         match report.help {
             Some(help) => self.diagnostics.error_with_help(&place, report.message, help),

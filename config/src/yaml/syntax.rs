@@ -3,6 +3,8 @@
 //! The parser reports where it gave up. For the commonest mistakes (a tab, a quote that is never closed, an
 //! unquoted special character) the place to correct is earlier, and is looked for here.
 
+use std::ops::Range;
+
 use granit_parser::{ErrorKind, ScanError};
 
 /// What is told to the user.
@@ -15,10 +17,10 @@ pub(super) struct Report {
     pub(super) help: Option<&'static str>,
 }
 
-/// Turns a parser's error into a report. `last_end` is the byte at which the last readable piece ended.
-pub(super) fn explain(error: &ScanError, text: &str, last_end: usize) -> Report {
+/// Turns a parser's error into a report. `last` is where the last readable piece stands, in bytes.
+pub(super) fn explain(error: &ScanError, text: &str, last: &Range<usize>) -> Report {
     use ErrorKind as K;
-    let at = error.marker().byte_offset().unwrap_or(last_end).min(text.len());
+    let at = error.marker().byte_offset().unwrap_or(last.end).min(text.len());
     let (message, help, at) = match error.kind() {
         K::TabNotAllowed | K::TabInBlockIndentation | K::TabInIndentation | K::TabInPlainScalar => {
             (Some("a tab is used for indentation"), Some("YAML takes only spaces"), tab(text, at))
@@ -27,7 +29,7 @@ pub(super) fn explain(error: &ScanError, text: &str, last_end: usize) -> Report 
             (Some("a tab is used for indentation"), Some("YAML takes only spaces"), tab(text, at))
         }
         K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => {
-            (Some("a quoted text is not closed"), None, quote(text, last_end).unwrap_or(at))
+            (Some("a quoted text is not closed"), None, quote(text, last.end).unwrap_or(at))
         }
         K::InvalidTrailingSingleQuotedScalar | K::InvalidTrailingDoubleQuotedScalar => {
             (Some("something follows a quoted text"), Some("quote all of the value or none of it"), at)
@@ -37,11 +39,19 @@ pub(super) fn explain(error: &ScanError, text: &str, last_end: usize) -> Report 
             Some("write `\\\\` for a backslash, or use single quotes"),
             escape(text, at),
         ),
-        K::MappingValueNotAllowed | K::InvalidColonPlacement => (
+        K::MappingValueNotAllowed if text_runs_on(text, last) => (
+            Some("this text runs on into the next line, which looks like a key"),
+            Some("is a `:` missing here, or is the next line indented too far?"),
+            last.start,
+        ),
+        K::MappingValueNotAllowed => (
             Some("a `:` stands where no key can be"),
             Some("quote values that hold `: `, and check the indentation"),
             at,
         ),
+        K::InvalidColonPlacement => {
+            (Some("a `:` stands where no key can be"), Some("is a `]` or `}` missing before it?"), at)
+        }
         K::SimpleKeyExpected => (Some("expected `key: value`"), Some("is the `:` or its space missing?"), at),
         K::ExpectedBlockMappingKey => (
             Some("expected a key here"),
@@ -70,6 +80,11 @@ pub(super) fn explain(error: &ScanError, text: &str, last_end: usize) -> Report 
     };
     let (line, column) = position(text, at);
     Report { line, column, message: message.map_or_else(|| plain(error), str::to_owned), help }
+}
+
+/// Whether the last piece is a text over several lines.
+fn text_runs_on(text: &str, last: &Range<usize>) -> bool {
+    text.get(last.clone()).is_some_and(|piece| piece.trim_end().contains('\n'))
 }
 
 /// The parser's own words, without its story of what it was doing.

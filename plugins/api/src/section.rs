@@ -84,7 +84,19 @@ impl<'n> Section<'n> {
         let node = self.get(key)?;
         let value = node.as_bool();
         if value.is_none() {
-            self.wrong(node, "`true` or `false`");
+            let message = format!("expected `true` or `false`, found {}", node.describe());
+            match node.as_str().map(str::to_ascii_lowercase).as_deref() {
+                Some("true" | "false") => {
+                    self.diagnostics.error_with_help(&node.place, message, "take the quotes away");
+                }
+                Some("yes" | "on") => {
+                    self.diagnostics.error_with_help(&node.place, message, "did you mean `true`?");
+                }
+                Some("no" | "off") => {
+                    self.diagnostics.error_with_help(&node.place, message, "did you mean `false`?");
+                }
+                _ => self.diagnostics.error(&node.place, message),
+            }
         }
         value
     }
