@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::runner::{RunEnd, Runner};
+use super::runner::{RunEnd, Runner, demand};
 use super::schedule::Grid;
 use super::unit::CheckUnit;
 
@@ -32,6 +32,8 @@ pub enum Command {
     Refresh,
     /// Run a check now; the answer is what was found.
     RunNow(Arc<str>, oneshot::Sender<Option<Status>>),
+    /// A check's breaker was moved by a person: its next run may be due at another time.
+    Reschedule(Arc<str>),
     /// Start no more runs, wait for those under way, end.
     Stop,
 }
@@ -117,6 +119,7 @@ impl Scheduler {
                 command = commands.recv() => match command {
                     Some(Command::Refresh) => self.refresh(),
                     Some(Command::RunNow(name, answer)) => self.run_now(&name, answer),
+                    Some(Command::Reschedule(name)) => self.reschedule(&name),
                     Some(Command::Stop) | None => break,
                 },
                 Some(ended) = self.runs.join_next() => self.ended(ended),
@@ -214,6 +217,16 @@ impl Scheduler {
             slot.due = slot.grid.after(now);
             self.due.push(Reverse((slot.due, Arc::clone(name))));
         }
+    }
+
+    fn reschedule(&mut self, name: &str) {
+        let now = self.clock.monotonic();
+        let Some((name, slot)) = self.slots.get_key_value(name).filter(|(_, slot)| !slot.running) else { return };
+        let (name, due) = (Arc::clone(name), slot.grid.next(now, demand(&slot.unit)));
+        if let Some(slot) = self.slots.get_mut(&name) {
+            slot.due = due;
+        }
+        self.due.push(Reverse((due, name)));
     }
 
     fn run_now(&mut self, name: &str, answer: oneshot::Sender<Option<Status>>) {

@@ -61,7 +61,12 @@ impl Auth {
 
     /// Accepts a user with a password.
     pub fn add_user(&mut self, user: &str, password: &Secret, access: Access) {
-        self.basic.insert(user.to_owned(), (digest(password.expose()), access));
+        self.add_hashed_user(user, digest(password.expose()), access);
+    }
+
+    /// Accepts a user by the SHA-256 of the password.
+    pub fn add_hashed_user(&mut self, user: &str, password: [u8; 32], access: Access) {
+        self.basic.insert(user.to_owned(), (password, access));
     }
 
     /// Makes reading need credentials too.

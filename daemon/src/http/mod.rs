@@ -2,7 +2,15 @@
 //! nothing. One file per API.
 
 pub mod auth;
-pub mod encoding;
-pub mod error;
-pub mod routes;
+mod breakers_api;
+mod checks_api;
+mod encoding;
+mod error;
+mod health;
+mod lifecycle;
+mod metrics;
+mod query_api;
+mod routes;
+mod rules_api;
 pub mod server;
+mod ui;

@@ -1,0 +1,278 @@
+//! The commands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use super::output::Format;
+
+/// A monitoring daemon: checks, circuit breakers, Prometheus rules, alert routing, history, OTLP.
+#[derive(Parser, Debug)]
+#[command(name = "breakwatch", version = crate::shared::VERSION, max_term_width = 110)]
+#[command(after_help = "Without a command breakwatch runs; without a configuration it watches this host.")]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// `breakwatch` alone means `breakwatch run`.
+    #[command(flatten)]
+    run: Run,
+}
+
+/// The command line as it is acted on.
+#[derive(Debug)]
+pub struct Parsed {
+    /// What to do.
+    pub command: Command,
+}
+
+impl Args {
+    /// Parses the process's arguments; ends the process on `--help` and on wrong usage (code 2).
+    #[must_use]
+    pub fn parse() -> Parsed {
+        let args = <Self as Parser>::parse();
+        Parsed { command: args.command.unwrap_or(Command::Run(args.run)) }
+    }
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the daemon.
+    Run(Run),
+    /// Check a configuration and everything it names; print every mistake with its line and column.
+    #[command(alias = "check-config")]
+    Validate(ConfigFiles),
+    /// Print the effective configuration, merged, with secrets hidden.
+    PrintConfig(ConfigFiles),
+    /// List the kinds of checks, notifiers, exporters and receivers with their settings.
+    Components(Components),
+    /// Show checks, breakers, firing alerts and the outbox of the running daemon at a glance.
+    Status(Status),
+    /// Run checks of the running daemon now; ends with the Nagios code of the worst.
+    Check(Check),
+    /// List, reset, force or hold circuit breakers of the running daemon.
+    Breaker(Breaker),
+    /// Send a test message to a receiver.
+    Notify(Notify),
+    /// Ask the running daemon a PromQL question.
+    Query(Query),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+    /// Write man pages.
+    Man(Man),
+}
+
+/// Which configuration files.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct ConfigFiles {
+    /// A configuration file. May be given several times: later files are merged over earlier ones.
+    #[arg(long, short, value_name = "FILE", env = "BREAKWATCH_CONFIG", value_delimiter = ':')]
+    pub config: Vec<PathBuf>,
+}
+
+/// `run`.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct Run {
+    /// Which configuration.
+    #[command(flatten)]
+    pub files: ConfigFiles,
+    /// Log level or filter, such as `info` or `breakwatch=debug,warn`; wins over the configuration.
+    #[arg(long, value_name = "LEVEL", env = "BREAKWATCH_LOG_LEVEL")]
+    pub log_level: Option<String>,
+    /// How log lines look on stderr.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// The address to listen on; wins over the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// See [`Run::log_format`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Human on a terminal, logfmt otherwise, journal priorities under systemd.
+    Auto,
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human,
+}
+
+/// `components`.
+#[derive(ClapArgs, Debug)]
+pub struct Components {
+    /// Show only this kind, with its settings.
+    pub kind: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// How to reach the running daemon.
+#[derive(ClapArgs, Debug, Clone)]
+pub struct Daemon {
+    /// Where the daemon listens.
+    #[arg(long, value_name = "URL", env = "BREAKWATCH_URL", default_value = "http://127.0.0.1:9475")]
+    pub url: String,
+    /// The file with the daemon's token; by default looked for in the usual data directories.
+    #[arg(long, value_name = "FILE", env = "BREAKWATCH_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `status`.
+#[derive(ClapArgs, Debug)]
+pub struct Status {
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `check`.
+#[derive(ClapArgs, Debug)]
+pub struct Check {
+    /// What to do with checks.
+    #[command(subcommand)]
+    pub command: CheckCommand,
+}
+
+/// `check …`.
+#[derive(Subcommand, Debug)]
+pub enum CheckCommand {
+    /// Run a check now and print what it found; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    Run {
+        /// The check, such as `http/website`.
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Run every check.
+        #[arg(long)]
+        all: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Suspend a check; kept across restarts.
+    Pause {
+        /// The check.
+        name: String,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Let a suspended check run again.
+    Resume {
+        /// The check.
+        name: String,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
+
+/// `breaker`.
+#[derive(ClapArgs, Debug)]
+pub struct Breaker {
+    /// What to do with breakers.
+    #[command(subcommand)]
+    pub command: BreakerCommand,
+}
+
+/// `breaker …`.
+#[derive(Subcommand, Debug)]
+pub enum BreakerCommand {
+    /// List breakers with their states.
+    List {
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Close a breaker and forget its window.
+    Reset(BreakerTarget),
+    /// Open a breaker; it probes again after its open time.
+    Open(BreakerTarget),
+    /// Close a breaker.
+    Close(BreakerTarget),
+    /// Open a breaker and keep it open until it is released.
+    Hold(BreakerTarget),
+    /// End a hold.
+    Release(BreakerTarget),
+}
+
+/// Which breaker, and why.
+#[derive(ClapArgs, Debug)]
+pub struct BreakerTarget {
+    /// The breaker, such as `http/website`.
+    pub name: String,
+    /// Why, for the audit log.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// `notify`.
+#[derive(ClapArgs, Debug)]
+pub struct Notify {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: NotifyCommand,
+}
+
+/// `notify …`.
+#[derive(Subcommand, Debug)]
+pub enum NotifyCommand {
+    /// Send a firing and a resolved test message to every integration of a receiver.
+    Test {
+        /// The receiver's name.
+        receiver: String,
+        /// Which configuration; the running daemon is not needed.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+}
+
+/// `query`.
+#[derive(ClapArgs, Debug)]
+pub struct Query {
+    /// The expression.
+    pub expr: String,
+    /// At this time instead of now: seconds since the epoch or RFC 3339.
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Over this span up to now (or `--time`), such as `1h`.
+    #[arg(long, value_name = "DURATION")]
+    pub range: Option<String>,
+    /// The step of a range; by default a sixtieth of it.
+    #[arg(long, value_name = "DURATION", requires = "range")]
+    pub step: Option<String>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `completions`.
+#[derive(ClapArgs, Debug)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(ClapArgs, Debug)]
+pub struct Man {
+    /// The directory to write to.
+    pub directory: PathBuf,
+}

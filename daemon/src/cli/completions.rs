@@ -1,0 +1,31 @@
+//! `completions` and `man`.
+
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+
+use super::args::{Args, Completions, Man};
+use super::exit::Exit;
+use super::output::say;
+
+/// Prints a completion script.
+///
+/// # Errors
+/// Never; the signature is that of every command.
+pub fn run(args: &Completions) -> Result<ExitCode, Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "breakwatch", &mut script);
+    say(&String::from_utf8_lossy(&script));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a man page for the program and one for each command.
+///
+/// # Errors
+/// When the directory cannot be written to.
+pub fn man(args: &Man) -> Result<ExitCode, Exit> {
+    let failed = |error: std::io::Error| Exit::Failed(format!("{}: {error}", args.directory.display()));
+    std::fs::create_dir_all(&args.directory).map_err(failed)?;
+    clap_mangen::generate_to(Args::command(), &args.directory).map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}

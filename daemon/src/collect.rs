@@ -1,0 +1,43 @@
+//! Everything the daemon knows right now as metric families: the answer to `GET /metrics`, and what the daemon
+//! writes into its own store so that rules can speak about it.
+
+use breakwatch_model::{Labels, MetricFamily, MetricKind};
+
+use crate::breakers;
+use crate::shared::{Shared, VERSION};
+use crate::telemetry::process;
+
+/// Families about checks: the last result of each, while it is current.
+#[must_use]
+pub fn check_families(shared: &Shared) -> Vec<MetricFamily> {
+    let now = shared.clock.now();
+    let current = |unit: &std::sync::Arc<crate::checks::unit::CheckUnit>| {
+        let state = unit.state.lock();
+        let last = state.last.as_ref().filter(|last| now <= last.current_until && !unit.is_paused())?;
+        Some(last.families.to_vec())
+    };
+    shared.checks().iter().filter_map(current).flatten().collect()
+}
+
+/// Families about the daemon: breakers, instruments, alerting, rules, store, process. Blocks for a moment.
+#[must_use]
+pub fn own_families(shared: &Shared) -> Vec<MetricFamily> {
+    let mut families =
+        breakers::families(&shared.breakers.list(), shared.clock.monotonic(), shared.clock.now());
+    families.extend(shared.instruments.collect());
+    families.extend(shared.alerting.snapshot().families.iter().cloned());
+    families.extend(shared.store.families());
+    families.extend(shared.reload.families());
+    families.extend(process::families(shared.started_at));
+    families.push(build_info());
+    let help = "Whether configuration and store are loaded.";
+    let ready = MetricFamily::gauge("breakwatch_ready", "", help);
+    families.push(ready.with(Labels::empty(), f64::from(u8::from(shared.is_ready()))));
+    families
+}
+
+fn build_info() -> MetricFamily {
+    let help = "Version of breakwatch; the value is 1.";
+    MetricFamily::new("breakwatch_build_info", MetricKind::Info, "", help)
+        .with(Labels::from_pairs([("version", VERSION)]), 1.0)
+}

@@ -1,0 +1,122 @@
+//! `/api/v1/checks`: every check with its last result, and run now, pause, resume.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use breakwatch_model::{Batch, Table, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::auth::Auth;
+use super::error::{ApiError, ErrorKind, success};
+use crate::checks::scheduler::Command;
+use crate::checks::unit::CheckUnit;
+use crate::shared::{AuditEntry, Shared};
+
+/// `GET /api/v1/checks`.
+pub async fn list(State(shared): State<Arc<Shared>>) -> Response {
+    let now = shared.clock.now();
+    success(shared.checks().iter().map(|unit| describe(unit, now)).collect::<Vec<_>>())
+}
+
+/// `GET /api/v1/checks/{name}`.
+pub async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, ApiError> {
+    let unit = find(&shared, &name)?;
+    Ok(success(describe(&unit, shared.clock.now())))
+}
+
+/// `POST /api/v1/checks/{name}/{run|pause|resume}`; names may hold slashes.
+pub async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (name, action) = path.rsplit_once('/').unwrap_or((&path, ""));
+    let unit = find(&shared, name)?;
+    if !matches!(action, "run" | "pause" | "resume") {
+        return Err(ApiError::not_found(format!("no action {action:?}: use run, pause or resume")));
+    }
+    let entry = AuditEntry {
+        actor: Auth::actor(&headers),
+        action: format!("check.{action}"),
+        subject: unit.name.to_string(),
+        reason: String::new(),
+    };
+    shared.audit(entry).await.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))?;
+    match action {
+        "run" => run(&shared, &unit).await?,
+        pause_or_resume => set_paused(&shared, &unit, pause_or_resume == "pause").await?,
+    }
+    shared.changes.notify();
+    Ok(success(describe(&unit, shared.clock.now())))
+}
+
+async fn run(shared: &Shared, unit: &CheckUnit) -> Result<(), ApiError> {
+    let (answer, ended) = oneshot::channel();
+    let stopping = || ApiError::new(ErrorKind::Unavailable, "the daemon is stopping");
+    shared.scheduler.send(Command::RunNow(Arc::clone(&unit.name), answer)).await.map_err(|_| stopping())?;
+    match ended.await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => {
+            let message = "the breaker is open and lets no run through now; reset it to run the check";
+            Err(ApiError::new(ErrorKind::Conflict, message))
+        }
+        Err(_) => Err(stopping()),
+    }
+}
+
+/// Pausing is kept across restarts.
+async fn set_paused(shared: &Shared, unit: &CheckUnit, paused: bool) -> Result<(), ApiError> {
+    let mut batch = Batch::new();
+    if paused {
+        batch.put(Table::Checks, &*unit.name, b"{\"paused\":true}".to_vec());
+    } else {
+        batch.delete(Table::Checks, &*unit.name);
+    }
+    let state = Arc::clone(&shared.state);
+    let committed = tokio::task::spawn_blocking(move || state.commit(batch)).await;
+    match committed {
+        Ok(Ok(())) => unit.set_paused(paused),
+        Ok(Err(error)) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
+        Err(error) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
+    }
+    Ok(())
+}
+
+fn find(shared: &Shared, name: &str) -> Result<Arc<CheckUnit>, ApiError> {
+    let unit = shared.units.read().get(name).cloned();
+    unit.ok_or_else(|| ApiError::not_found(format!("no check {name:?}")))
+}
+
+fn describe(unit: &CheckUnit, now: Timestamp) -> Value {
+    let status = unit.status(now);
+    let state = unit.state.lock();
+    let last = state.last.as_ref().map(|last| {
+        json!({
+            "started_at": last.started_at.to_rfc3339(),
+            "duration_seconds": last.duration.as_secs_f64(),
+            "status": last.status.as_str(),
+            "since": last.since.to_rfc3339(),
+            "reason": last.failure.as_ref().map(|failure| failure.reason.as_str()),
+            "message": last.failure.as_ref().map(|failure| &failure.message),
+            "evidence": last.evidence.0.iter().map(|(n, v)| json!({ "name": n, "value": v })).collect::<Vec<_>>(),
+        })
+    });
+    json!({
+        "id": &*unit.name,
+        "type": &*unit.id.kind,
+        "target": &*unit.target,
+        "status": status.as_str(),
+        "paused": unit.is_paused(),
+        "breaker": unit.guard.breaker.state().as_str(),
+        "impact": unit.settings.impact.as_str(),
+        "category": unit.settings.category,
+        "depends_on": unit.settings.depends_on.iter().map(|name| &**name).collect::<Vec<_>>(),
+        "interval_seconds": unit.settings.interval.as_secs_f64(),
+        "timeout_seconds": unit.settings.timeout.as_secs_f64(),
+        "description": unit.settings.description,
+        "last": last,
+    })
+}

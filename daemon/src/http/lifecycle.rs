@@ -1,0 +1,37 @@
+//! `/-/reload` and the configuration in force.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::auth::Auth;
+use super::error::{ApiError, ErrorKind, success};
+use crate::reload::ReloadError;
+use crate::shared::{AuditEntry, Shared};
+
+/// `POST` or `PUT /-/reload`: reads the configuration again. A bad file changes nothing.
+pub async fn reload(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let entry = AuditEntry {
+        actor: Auth::actor(&headers),
+        action: "config.reload".to_owned(),
+        subject: String::new(),
+        reason: String::new(),
+    };
+    shared.audit(entry).await.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))?;
+    match shared.reload.reload().await {
+        Ok(()) => Ok("".into_response()),
+        Err(ReloadError::Invalid(text)) => {
+            let message = format!("failed to reload config: {text}");
+            Err(ApiError::new(ErrorKind::Internal, message))
+        }
+        Err(ReloadError::Stopping) => Err(ApiError::new(ErrorKind::Unavailable, "the daemon is stopping")),
+    }
+}
+
+/// `GET /api/v1/status/config`: the effective configuration, without secrets.
+pub async fn config(State(shared): State<Arc<Shared>>) -> Response {
+    success(json!({ "yaml": **shared.config_text.load() }))
+}

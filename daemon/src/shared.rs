@@ -1,0 +1,190 @@
+//! What the daemon's tasks and handlers share. Wiring fills it once; everything in it is safe to use from anywhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use breakwatch_model::{Batch, Clock, Queryable, StateStore, StorageError, Table, Timestamp};
+use breakwatch_promql::Engine;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use crate::alerting;
+use crate::breakers::Breakers;
+use crate::changes::Changes;
+use crate::checks::scheduler::{Command, Pulse, Units};
+use crate::checks::unit::CheckUnit;
+use crate::http::auth::Auth;
+use crate::reload::ReloadHandle;
+use crate::rules;
+use crate::store::StoreHandle;
+use crate::telemetry::instruments::Instruments;
+
+/// The daemon's version, as `--version`, `/metrics` and the API give it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The running daemon.
+pub struct Shared {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// When the process started, by the wall.
+    pub started_at: Timestamp,
+    /// When the process started, for durations.
+    pub started: Instant,
+    /// The `instance` label of everything stored.
+    pub instance: String,
+    /// Where people reach the pages, without a trailing slash.
+    pub external_url: String,
+    /// The path all routes lie under, without a trailing slash; usually empty.
+    pub path_prefix: String,
+    /// Who may do what.
+    pub auth: ArcSwap<Auth>,
+    /// The effective configuration as text, without secrets.
+    pub config_text: ArcSwap<String>,
+    /// Checks.
+    pub units: Units,
+    /// Breakers.
+    pub breakers: Arc<Breakers>,
+    /// Tells the scheduler what to do.
+    pub scheduler: mpsc::Sender<Command>,
+    /// The scheduler's pulse.
+    pub pulse: Arc<Pulse>,
+    /// The daemon's own metrics.
+    pub instruments: Instruments,
+    /// Tells that something changed.
+    pub changes: Changes,
+    /// History.
+    pub store: StoreHandle,
+    /// State.
+    pub state: Arc<dyn StateStore>,
+    /// PromQL.
+    pub engine: Arc<Engine>,
+    /// Alerts, groups, silences, outbox.
+    pub alerting: alerting::Handle,
+    /// Rule groups.
+    pub rules: rules::Handle,
+    /// Reloads the configuration.
+    pub reload: ReloadHandle,
+    ready: AtomicBool,
+}
+
+/// The parts of [`Shared`] that wiring makes one after the other.
+pub struct Parts {
+    /// See [`Shared::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`Shared::instance`].
+    pub instance: String,
+    /// See [`Shared::external_url`].
+    pub external_url: String,
+    /// See [`Shared::path_prefix`].
+    pub path_prefix: String,
+    /// See [`Shared::auth`].
+    pub auth: Auth,
+    /// See [`Shared::config_text`].
+    pub config_text: String,
+    /// See [`Shared::units`].
+    pub units: Units,
+    /// See [`Shared::breakers`].
+    pub breakers: Arc<Breakers>,
+    /// See [`Shared::scheduler`].
+    pub scheduler: mpsc::Sender<Command>,
+    /// See [`Shared::pulse`].
+    pub pulse: Arc<Pulse>,
+    /// See [`Shared::instruments`].
+    pub instruments: Instruments,
+    /// See [`Shared::changes`].
+    pub changes: Changes,
+    /// See [`Shared::store`].
+    pub store: StoreHandle,
+    /// See [`Shared::state`].
+    pub state: Arc<dyn StateStore>,
+    /// See [`Shared::engine`].
+    pub engine: Arc<Engine>,
+    /// See [`Shared::alerting`].
+    pub alerting: alerting::Handle,
+    /// See [`Shared::rules`].
+    pub rules: rules::Handle,
+    /// See [`Shared::reload`].
+    pub reload: ReloadHandle,
+}
+
+impl Shared {
+    /// Puts the parts together; not ready yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            started_at: parts.clock.now(),
+            started: parts.clock.monotonic(),
+            clock: parts.clock,
+            instance: parts.instance,
+            external_url: parts.external_url,
+            path_prefix: parts.path_prefix,
+            auth: ArcSwap::from_pointee(parts.auth),
+            config_text: ArcSwap::from_pointee(parts.config_text),
+            units: parts.units,
+            breakers: parts.breakers,
+            scheduler: parts.scheduler,
+            pulse: parts.pulse,
+            instruments: parts.instruments,
+            changes: parts.changes,
+            store: parts.store,
+            state: parts.state,
+            engine: parts.engine,
+            alerting: parts.alerting,
+            rules: parts.rules,
+            reload: parts.reload,
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Every check, by name.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Arc<CheckUnit>> {
+        self.units.read().values().cloned().collect()
+    }
+
+    /// What PromQL reads.
+    #[must_use]
+    pub fn queryable(&self) -> Arc<dyn Queryable> {
+        self.store.queryable()
+    }
+
+    /// Whether configuration and store are loaded.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the daemon is ready.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Writes to the audit log who did what to what and why, durably.
+    ///
+    /// # Errors
+    /// When it cannot be made durable.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StorageError> {
+        let mut batch = Batch::new();
+        let value = serde_json::to_vec(&entry).map_err(|error| StorageError::Corrupt(error.to_string()))?;
+        batch.append(Table::Audit, self.clock.now(), value);
+        let state = Arc::clone(&self.state);
+        tokio::task::spawn_blocking(move || state.commit(batch))
+            .await
+            .unwrap_or_else(|error| Err(StorageError::Unavailable(error.to_string())))
+    }
+}
+
+/// A line of the audit log.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditEntry {
+    /// Who, as far as the credentials tell.
+    pub actor: String,
+    /// What was done: `breaker.reset`, `check.run`.
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Why, in the actor's words.
+    pub reason: String,
+}

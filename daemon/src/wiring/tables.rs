@@ -1,0 +1,13 @@
+//! The plugins this binary was built with.
+
+use breakwatch_config::Tables;
+
+/// Every kind of component.
+#[must_use]
+pub fn tables() -> Tables<'static> {
+    Tables {
+        checks: breakwatch_checks::CHECKS,
+        exporters: breakwatch_exporters::EXPORTERS,
+        receivers: breakwatch_receivers::RECEIVERS,
+    }
+}
