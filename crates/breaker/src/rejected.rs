@@ -20,7 +20,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.state, self.retry_after) {
             (_, Some(wait)) => {
-                write!(f, "rejected: the circuit breaker is open for another {:.1} s", wait.as_secs_f64())
+                write!(f, "rejected: the circuit breaker is open for another {wait:.1?}")
             }
             (State::HalfOpen, None) => {
                 f.write_str("rejected: the circuit breaker is half-open and enough probes are under way")
