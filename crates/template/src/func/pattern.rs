@@ -1,0 +1,275 @@
+//! `match` and `reReplaceAll`: Go's regular expressions on Rust's engine.
+//!
+//! Both engines are linear in time. Their syntaxes differ little: Go's `\d`, `\w`, `\s` and `\b` know ASCII only,
+//! Go takes a `{` that begins no repetition for itself, and knows `\Q…\E`, `\C` and `\z` where Rust has only the last.
+
+use std::fmt::Write as _;
+
+use regex::{Captures, Regex, RegexBuilder};
+
+use super::{Call, CallError};
+use crate::limits::{Exceeded, Text};
+use crate::value::Value;
+
+/// A compiled pattern may not grow larger: one alert template is not worth more memory.
+const SIZE_LIMIT: usize = 1 << 20;
+/// Compiling is far dearer than a step; this is what it costs, and each byte of the pattern adds ten.
+const COMPILE_STEPS: u64 = 500;
+/// A template uses a handful of patterns; one that computes them gets no cache for more.
+const CACHED: usize = 16;
+
+/// The patterns a run has compiled, because a range often uses one again and again.
+#[derive(Default)]
+pub(crate) struct Patterns {
+    compiled: Vec<(Box<str>, Regex)>,
+}
+
+impl Patterns {
+    fn get(&mut self, pattern: &str) -> Result<(Regex, bool), CallError> {
+        if let Some((_, regex)) = self.compiled.iter().find(|(known, _)| **known == *pattern) {
+            return Ok((regex.clone(), false));
+        }
+        let regex = RegexBuilder::new(&translate(pattern))
+            .size_limit(SIZE_LIMIT)
+            .dfa_size_limit(SIZE_LIMIT)
+            .build()
+            .map_err(|error| message(pattern, &error))?;
+        if self.compiled.len() >= CACHED {
+            self.compiled.remove(0);
+        }
+        self.compiled.push((pattern.into(), regex.clone()));
+        Ok((regex, true))
+    }
+}
+
+fn message(pattern: &str, error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    let pattern: String = pattern.chars().take(80).collect();
+    format!("error parsing regexp: {}: `{pattern}`", last.trim_start_matches("error: "))
+}
+
+fn compile(call: &mut Call<'_, '_>, pattern: &str) -> Result<Regex, CallError> {
+    let (regex, fresh) = call.patterns.get(pattern)?;
+    if fresh {
+        call.budget.spend(COMPILE_STEPS + 10 * pattern.len() as u64)?;
+    }
+    Ok(regex)
+}
+
+/// `match pattern text`, not anchored.
+pub(super) fn is_match(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
+    let regex = compile(call, call.str(0))?;
+    call.budget.spend(1 + call.str(1).len() as u64 / 16)?;
+    Ok(regex.is_match(call.str(1)).into())
+}
+
+/// `reReplaceAll pattern replacement text`
+pub(super) fn replace_all(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
+    let regex = compile(call, call.str(0))?;
+    let (replacement, text) = (call.str(1), call.str(2));
+    call.budget.spend(1 + text.len() as u64 / 16)?;
+    let mut out = call.text();
+    let mut copied = 0;
+    for captures in regex.captures_iter(text) {
+        call.budget.spend(1)?;
+        let Some(whole) = captures.get(0) else { continue };
+        out.push_str(text.get(copied..whole.start()).unwrap_or_default())?;
+        expand(replacement, &captures, &mut out)?;
+        copied = whole.end();
+    }
+    out.push_str(text.get(copied..).unwrap_or_default())?;
+    call.budget.spend_bytes(out.as_str().len())?;
+    Ok(out.into_string().into())
+}
+
+/// Writes the replacement with `$1`, `$name`, `${1}` and `$$` filled in. The longest possible name counts.
+fn expand(replacement: &str, captures: &Captures<'_>, out: &mut Text) -> Result<(), Exceeded> {
+    let mut rest = replacement;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at])?;
+        rest = &rest[at + 1..];
+        if let Some(tail) = rest.strip_prefix('$') {
+            out.push('$')?;
+            rest = tail;
+            continue;
+        }
+        let Some((name, tail)) = group_name(rest) else {
+            // Not a reference: the dollar stands for itself.
+            out.push('$')?;
+            continue;
+        };
+        rest = tail;
+        let group = match name.parse::<usize>() {
+            Ok(number) => captures.get(number),
+            Err(_) => captures.name(name),
+        };
+        out.push_str(group.map_or("", |found| found.as_str()))?;
+    }
+    out.push_str(rest)
+}
+
+/// The name behind a dollar sign, braced or not, and what follows it.
+fn group_name(text: &str) -> Option<(&str, &str)> {
+    let braced = text.strip_prefix('{');
+    let body = braced.unwrap_or(text);
+    let end = body.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(body.len());
+    let (name, tail) = body.split_at(end);
+    let tail = if braced.is_some() { tail.strip_prefix('}')? } else { tail };
+    (!name.is_empty()).then_some((name, tail))
+}
+
+/// Go's pattern in Rust's syntax.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(c) = rest.chars().next() {
+        let tail = &rest[c.len_utf8()..];
+        rest = tail;
+        match c {
+            '\\' => rest = escape(tail, in_class, &mut out),
+            '[' if !in_class => {
+                in_class = true;
+                out.push('[');
+                rest = class_start(tail, &mut out);
+            }
+            // A named class such as [:alpha:] is the only thing a bracket means inside a class.
+            '[' if tail.starts_with(':') && tail.contains(":]") => {
+                let end = tail.find(":]").map_or(0, |at| at + 2);
+                out.push('[');
+                out.push_str(&tail[..end]);
+                rest = &tail[end..];
+            }
+            '[' | '&' | '~' if in_class => out.extend(['\\', c]),
+            '-' if in_class && tail.starts_with('-') => out.push_str("\\-"),
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            '{' if !in_class && !is_repetition(tail) => out.push_str("\\{"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// What may stand at the front of a class without its usual meaning: `^` first, then a literal `]`.
+fn class_start<'p>(tail: &'p str, out: &mut String) -> &'p str {
+    let mut rest = tail;
+    if let Some(tail) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = tail;
+    }
+    if let Some(tail) = rest.strip_prefix(']') {
+        out.push_str("\\]");
+        rest = tail;
+    }
+    rest
+}
+
+/// One escape, its backslash already read; returns what follows it.
+fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> &'p str {
+    let Some(c) = tail.chars().next() else {
+        out.push('\\');
+        return tail;
+    };
+    let rest = &tail[c.len_utf8()..];
+    match (c, in_class) {
+        ('d', true) => out.push_str("0-9"),
+        ('w', true) => out.push_str("0-9A-Za-z_"),
+        ('s', true) => out.push_str("\\t\\n\\f\\r "),
+        ('d', false) => out.push_str("[0-9]"),
+        ('w', false) => out.push_str("[0-9A-Za-z_]"),
+        ('s', false) => out.push_str("[\\t\\n\\f\\r ]"),
+        ('D', _) => out.push_str("[^0-9]"),
+        ('W', _) => out.push_str("[^0-9A-Za-z_]"),
+        ('S', _) => out.push_str("[^\\t\\n\\f\\r ]"),
+        ('b', false) => out.push_str("(?-u:\\b)"),
+        // Between two bytes of one character Rust's engine cannot stand, so that this is the same on text.
+        ('B', false) => out.push_str("(?:(?-u:\\b{start-half})(?-u:\\b{end-half})|[^\\x00-\\x{10FFFF}])"),
+        ('C', false) => out.push_str("(?s:.)"),
+        ('Q', false) => {
+            let (literal, after) = rest.split_once("\\E").unwrap_or((rest, ""));
+            out.push_str(&regex::escape(literal));
+            return after;
+        }
+        ('E', false) => {}
+        // Octal, which Rust reads as a back reference.
+        ('0'..='7', _) => {
+            let digits = tail.bytes().take(3).take_while(|b| matches!(b, b'0'..=b'7')).count();
+            let code = u32::from_str_radix(&tail[..digits], 8).unwrap_or(0);
+            let _ = write!(out, "\\x{{{code:x}}}");
+            return &tail[digits..];
+        }
+        // Any punctuation may be escaped in Go.
+        _ if c.is_ascii_punctuation() => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        _ => out.extend(['\\', c]),
+    }
+    rest
+}
+
+/// Whether what follows a brace makes it a repetition: `n}`, `n,}` or `n,m}`.
+fn is_repetition(tail: &str) -> bool {
+    let Some((inside, _)) = tail.split_once('}') else { return false };
+    let (low, high) = inside.split_once(',').unwrap_or((inside, ""));
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    !low.is_empty() && number(low) && number(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Patterns::default().get(pattern).unwrap().0.is_match(text)
+    }
+
+    #[test]
+    fn go_syntax_in_rust() {
+        for (pattern, yes, no) in [
+            (r"^\d+$", "12", "٣"),
+            (r"^\w$", "_", "é"),
+            (r"^[\w-]+$", "a-b", "a b"),
+            (r"^[^\W]$", "a", "-"),
+            (r"^{a}$", "{a}", "a"),
+            (r"^a{2}$", "aa", "a{2}"),
+            (r"^a{,2}$", "a{,2}", "aa"),
+            (r"^\Qa.b\E$", "a.b", "axb"),
+            (r"^[]a]$", "]", "b"),
+            (r"^[[a]$", "[", "b"),
+            (r"^[a&&b]+$", "&", "c"),
+            (r"^[[:alpha:]]$", "x", "1"),
+            (r"\bfoo\b", "a foo b", "afoo"),
+            (r"^\101$", "A", "B"),
+            (r#"^\"\/$"#, "\"/", "x"),
+            (r"(?i)^STRASSE$", "strasse", "x"),
+        ] {
+            assert!(matches(pattern, yes), "{pattern} should match {yes}");
+            assert!(!matches(pattern, no), "{pattern} should not match {no}");
+        }
+        assert!(Patterns::default().get("a(").is_err());
+        assert!(Patterns::default().get(r"\pL{1000}{1000}").is_err());
+    }
+
+    #[test]
+    fn replacements_name_their_groups() {
+        let regex = Regex::new("(?P<host>[a-z]+):([0-9]+)").unwrap();
+        let captures = regex.captures("db:5432").unwrap();
+        for (replacement, want) in [
+            ("$1", "db"),
+            ("$host/$2", "db/5432"),
+            ("${1}x", "dbx"),
+            ("$1x", ""),
+            ("$$1", "$1"),
+            ("$", "$"),
+            ("${1", "${1"),
+            ("$9", ""),
+            ("$0!", "db:5432!"),
+        ] {
+            let mut out = Text::new(100);
+            expand(replacement, &captures, &mut out).unwrap();
+            assert_eq!(out.as_str(), want, "{replacement}");
+        }
+    }
+}
