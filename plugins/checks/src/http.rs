@@ -101,8 +101,9 @@ const FIELDS: &[Field] = &[
 ];
 
 fn parse(node: &Node, context: &BuildContext, diagnostics: &Diagnostics) -> Option<Box<dyn Check>> {
-    let settings = Settings::read(node, context, diagnostics)?;
-    Some(Box::new(HttpCheck { settings }))
+    crate::settings::read(node, diagnostics, |section| {
+        Some(HttpCheck { settings: Settings::read(section, context)? })
+    })
 }
 
 /// A configured `http` check.

@@ -53,24 +53,22 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads the section; nothing if there was a mistake.
-    pub(super) fn read(node: &Node, context: &BuildContext, diagnostics: &Diagnostics) -> Option<Self> {
-        let before = diagnostics.len();
-        let mut section = Section::open(node, diagnostics)?;
-        let url = section.required("url").and_then(|node| read_url(node, diagnostics));
+    /// Reads the section; nothing without a URL.
+    pub(super) fn read(section: &mut Section<'_>, context: &BuildContext) -> Option<Self> {
+        let url = section.required("url").and_then(|node| read_url(node, section.diagnostics()));
         let method = section.parse("method", |text| {
             Method::from_bytes(text.as_bytes()).map_err(|_| "an HTTP method such as `GET`".to_owned())
         });
-        let headers = read_headers(&mut section);
+        let headers = read_headers(section);
         let auth = section.section("auth").and_then(read_auth);
         let body = section.string("body").unwrap_or_default();
         let expect = Expect::read(section.section("expect"));
         let follow_redirects = section.bool("follow_redirects").unwrap_or(true);
         let max_redirects = section.integer("max_redirects", 0..=100).unwrap_or(DEFAULT_MAX_REDIRECTS);
         let tls = TlsSettings::read(section.section("tls"), &context.base_dir);
-        let limits = Limits::read(&mut section, true);
-        let max_body = read_max_body(&mut section, &expect);
-        let ip_family = IpFamily::read(&mut section);
+        let limits = Limits::read(section, true);
+        let max_body = read_max_body(section, &expect);
+        let ip_family = IpFamily::read(section);
         let versions = [("auto", Speak::Auto), ("1.1", Speak::Http1), ("2", Speak::Http2)];
         let speak = section.choice("http_version", &versions).unwrap_or_default();
         if url.as_ref().is_some_and(|url| url.scheme() == "http")
@@ -79,11 +77,9 @@ impl Settings {
         {
             section.error_at("url", "`certificate_days` needs an https URL");
         }
-        section.finish();
         let mut url = url?;
         let from_url = take_credentials(&mut url);
-        // Warnings do not count; a finding of severity error anywhere above means no check.
-        (diagnostics.len() == before || !diagnostics.has_errors()).then_some(Self {
+        Some(Self {
             url,
             method: method.unwrap_or(Method::GET),
             headers,
