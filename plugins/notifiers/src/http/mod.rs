@@ -1,0 +1,18 @@
+//! The HTTP side of every integration that speaks it: one client with Alertmanager's `http_config`, bounded in
+//! time and size, and one way to judge an answer.
+
+mod answer;
+mod config;
+mod deliver;
+mod dns;
+mod retry_after;
+mod rustls_config;
+mod scrub;
+mod send;
+
+pub(crate) use self::answer::{Answer, Judged, excerpt};
+pub(crate) use self::config::HttpConfig;
+pub(crate) use self::deliver::{Posting, deliver};
+pub(crate) use self::dns::LastGood;
+pub(crate) use self::scrub::Scrubber;
+pub(crate) use self::send::{HttpClient, Outgoing};

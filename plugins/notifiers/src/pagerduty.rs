@@ -1,0 +1,188 @@
+//! `pagerduty`: Events API v2.
+//!
+//! One incident per group of alerts: its key is the hash of the group key, so repeats and updates (half-open,
+//! reopened) change the incident they belong to, and only the end of the group resolves it.
+
+mod event;
+
+use async_trait::async_trait;
+use breakwatch_plugin_api::{
+    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
+    Secret, Section,
+};
+
+use self::event::{Image, LinkText, Texts};
+use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, deliver};
+use crate::ids::dedup_key;
+use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::tree::Tree;
+
+/// Where events go.
+const URL: &str = "https://events.pagerduty.com/v2/enqueue";
+
+const FIELDS: &[Field] = &[
+    field("routing_key", "secret", "", "The integration key of an Events API v2 integration."),
+    field("routing_key_file", "file", "", "A file that holds the key; read again for each message."),
+    field("url", "URL", URL, "Where events are posted."),
+    field("description", "template", "the message in one line", "The incident's title."),
+    field("severity", "template", "by the label `severity`", "critical, error, warning or info."),
+    field("client", "template", "breakwatch", "The name of whoever sends the event."),
+    field("client_url", "template", "the page of alerts", "Where the client is found."),
+    field("source", "template", "the target, the check or the client", "What is affected."),
+    field("class", "template", "the reason", "The kind of event."),
+    field("component", "template", "the check", "The part that is affected."),
+    field("group", "template", "", "What the component belongs to."),
+    field("details", "mapping", "firing, resolved, num_firing, num_resolved, …", "More facts, as templates."),
+    field("images", "list", "", "Images: `src`, `alt`, `href`."),
+    field("links", "list", "dashboard and runbook", "Links: `href`, `text`."),
+    field("timeout", "duration", "10s", "How long one try may take in all."),
+    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
+    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+];
+
+/// The row in the table.
+pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
+    key: "pagerduty",
+    section: "pagerduty_configs",
+    summary: "Opens, updates and resolves incidents in PagerDuty.",
+    fields: FIELDS,
+    parse,
+};
+
+struct PagerDuty {
+    client: HttpClient,
+    url: Secret,
+    key: SecretSource,
+    texts: Texts,
+    send_resolved: bool,
+}
+
+fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
+    let pagerduty = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
+    Some(Box::new(pagerduty))
+}
+
+fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<PagerDuty> {
+    let mut settings = Settings::open(node, context, diagnostics)?;
+    let key = settings.secret("routing_key", "routing_key_file");
+    for old in ["service_key", "service_key_file"] {
+        if let Some(node) = settings.section.get(old) {
+            let help = "add an Events API v2 integration to the service and use its `routing_key`";
+            diagnostics.error_with_help(&node.place, "Events API v1 is not built", help);
+        }
+    }
+    let written = |key: &str| node.get(key).is_some_and(|node| !node.is_null());
+    if !["routing_key", "routing_key_file", "service_key", "service_key_file"].into_iter().any(written) {
+        settings.error(node, "one of `routing_key` and `routing_key_file` must be set");
+    }
+    let url_node = settings.or_global("url", "pagerduty_url");
+    let url = Secret::new(url_node.and_then(Node::as_str).unwrap_or(URL));
+    settings.check_url(&SecretSource::Inline(url.clone()), url_node);
+    let texts = texts(&mut settings);
+    let send_resolved = settings.send_resolved(true);
+    let client = settings.http_client();
+    settings.finish();
+    Some(PagerDuty { client: client?, url, key: key?, texts, send_resolved })
+}
+
+fn texts(settings: &mut Settings<'_>) -> Texts {
+    let details = settings.section.get("details").and_then(|node| {
+        let Some(entries) = node.as_map() else {
+            settings.error(node, &format!("expected a mapping, found {}", node.describe()));
+            return None;
+        };
+        let entry = |(key, value): &(breakwatch_plugin_api::Key, Node)| {
+            Some((key.name.to_string(), Tree::read(value, settings)?))
+        };
+        Some(entries.iter().filter_map(entry).collect())
+    });
+    Texts {
+        description: settings.text_or("description", "pagerduty.default.description"),
+        severity: settings.text("severity"),
+        client: settings.text_or("client", "pagerduty.default.client"),
+        client_url: settings.text_or("client_url", "pagerduty.default.clientURL"),
+        source: settings.text("source"),
+        class: settings.text("class"),
+        component: settings.text("component"),
+        group: settings.text("group"),
+        details: details.unwrap_or_default(),
+        images: items(settings, "images", |section, settings| Image {
+            src: section.get("src").and_then(|node| settings.text_of(node)),
+            alt: section.get("alt").and_then(|node| settings.text_of(node)),
+            href: section.get("href").and_then(|node| settings.text_of(node)),
+        })
+        .unwrap_or_default(),
+        links: items(settings, "links", |section, settings| LinkText {
+            href: section.get("href").and_then(|node| settings.text_of(node)),
+            text: section.get("text").and_then(|node| settings.text_of(node)),
+        }),
+    }
+}
+
+fn items<T>(
+    settings: &mut Settings<'_>,
+    key: &'static str,
+    read: impl Fn(&mut Section<'_>, &Settings<'_>) -> T,
+) -> Option<Vec<T>> {
+    let node = settings.section.get(key)?;
+    let Some(nodes) = node.as_list() else {
+        settings.error(node, &format!("expected a list, found {}", node.describe()));
+        return None;
+    };
+    let read_one = |node| {
+        let mut section = Section::open(node, settings.diagnostics())?;
+        let item = read(&mut section, settings);
+        section.finish();
+        Some(item)
+    };
+    Some(nodes.iter().filter_map(read_one).collect())
+}
+
+#[async_trait]
+impl Posting for PagerDuty {
+    const SERVICE: &'static str = "PagerDuty";
+
+    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+        let key = self.key.read().await?;
+        let body = event::build(&self.texts, notification, &key);
+        let secrets = [key];
+        self.client.send(Outgoing { secrets: &secrets, ..Outgoing::json(&self.url, body) }).await
+    }
+
+    fn judge(&self, answer: &Answer) -> Judged {
+        match answer.judge(Self::SERVICE) {
+            // The key is checked with the event, so a wrong one is a bad request.
+            Judged::Failed(NotifyError::Rejected(message)) if names_the_key(&answer.body) => {
+                Judged::Failed(NotifyError::Misconfigured(message))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn receipt(&self, notification: &Notification, answer: &Answer) -> Receipt {
+        Receipt { reference: dedup_key(notification), answer: answer.summary() }
+    }
+}
+
+fn names_the_key(body: &str) -> bool {
+    let body = body.to_lowercase();
+    body.contains("routing key") || body.contains("routing_key")
+}
+
+#[async_trait]
+impl Notifier for PagerDuty {
+    fn integration(&self) -> &'static str {
+        ENTRY.key
+    }
+
+    fn send_resolved(&self) -> bool {
+        self.send_resolved
+    }
+
+    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
+        deliver(self, notification).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Reads an integration's settings: Alertmanager's keys, secrets inline or by file, defaults from `global:`.
+
+mod secret;
+mod tls;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Section, parse_duration};
+
+pub(crate) use self::secret::SecretSource;
+pub(crate) use self::tls::{TlsSettings, TlsVersion};
+use crate::http::{HttpClient, HttpConfig};
+use crate::template::{Templates, Text};
+
+/// How long one try may take in all: connect, send, and the whole answer. Long enough for a slow provider, short
+/// enough that a hung one costs a page seconds and not minutes.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Keys of every integration that whoever routes and sends the messages reads.
+const ROUTER_KEYS: [&str; 3] = ["transitions", "fallback", "rate_limit"];
+
+/// The settings every integration has, for its documentation.
+pub(crate) const SEND_RESOLVED: &str = "Whether messages about the end of an alert are sent.";
+
+/// Documents a setting.
+pub(crate) const fn field(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Field {
+    Field { name, kind, default, help }
+}
+
+/// Runs `read` with findings of its own and passes them on; gives nothing if there was an error among them.
+pub(crate) fn checked<T>(
+    diagnostics: &Diagnostics,
+    read: impl FnOnce(&Diagnostics) -> Option<T>,
+) -> Option<T> {
+    let own = Diagnostics::new();
+    let value = read(&own);
+    let failed = own.has_errors();
+    for finding in own.into_sorted() {
+        diagnostics.push(finding);
+    }
+    if failed { None } else { value }
+}
+
+/// A mapping being read, with what surrounds it.
+pub(crate) struct Settings<'n> {
+    /// The keys.
+    pub(crate) section: Section<'n>,
+    /// Where the daemon's side of the story is.
+    pub(crate) context: &'n NotifierContext,
+    /// The user's templates, for the texts.
+    pub(crate) templates: Templates,
+    diagnostics: &'n Diagnostics,
+    reported_templates: Cell<bool>,
+}
+
+impl<'n> Settings<'n> {
+    /// Opens the settings of one integration.
+    pub(crate) fn open(
+        node: &'n Node,
+        context: &'n NotifierContext,
+        diagnostics: &'n Diagnostics,
+    ) -> Option<Self> {
+        let mut section = Section::open(node, diagnostics)?;
+        section.allow(ROUTER_KEYS);
+        let templates = Templates::load(&context.templates);
+        Some(Self { section, context, templates, diagnostics, reported_templates: Cell::new(false) })
+    }
+
+    /// `send_resolved`, with the integration's default.
+    pub(crate) fn send_resolved(&mut self, default: bool) -> bool {
+        self.section.bool("send_resolved").unwrap_or(default)
+    }
+
+    /// `timeout`: how long one try may take. Zero means the default, as a page must never wait for ever.
+    pub(crate) fn timeout(&mut self) -> Duration {
+        let timeout = self.section.duration_or_zero("timeout").filter(|timeout| !timeout.is_zero());
+        timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// A text that may be a template.
+    pub(crate) fn text(&mut self, key: &'static str) -> Option<Text> {
+        let node = self.section.get(key)?;
+        self.text_of(node)
+    }
+
+    /// A text that may be a template. If it is not set but the user's own template files define `name` (the one
+    /// Alertmanager uses by default, `slack.default.title`), that is meant.
+    pub(crate) fn text_or(&mut self, key: &'static str, name: &str) -> Option<Text> {
+        if self.section.get(key).is_none() && self.templates.defines(name) {
+            let node = self.section.node();
+            return self.compile(&format!("{{{{ template \"{name}\" . }}}}"), node);
+        }
+        self.text(key)
+    }
+
+    /// A node's text, which may be a template; a mistake in it is reported there.
+    pub(crate) fn text_of(&self, node: &Node) -> Option<Text> {
+        let Some(source) = node.as_str() else {
+            self.error(node, &format!("expected text, found {}", node.describe()));
+            return None;
+        };
+        self.compile(source, node)
+    }
+
+    /// Compiles a template text, reporting mistakes at `node`.
+    pub(crate) fn compile(&self, source: &str, node: &Node) -> Option<Text> {
+        // A mistake in the shared template files would otherwise be reported once for every text.
+        if let Some(mistake) = self.templates.mistake()
+            && !self.reported_templates.replace(true)
+        {
+            self.error(self.section.node(), mistake);
+        }
+        match self.templates.compile(source) {
+            Ok(text) => Some(text),
+            Err(mistake) => {
+                // A URL with a key in it must not come back in a message.
+                let shown = if node.sensitive { "it holds a secret and is not shown" } else { &mistake };
+                self.error(node, &format!("the template cannot be used: {shown}"));
+                None
+            }
+        }
+    }
+
+    /// A secret: `key` inline or `file_key` as a file that is read again on each use.
+    pub(crate) fn secret(&mut self, key: &'static str, file_key: &'static str) -> Option<SecretSource> {
+        let (inline, file) = (self.section.get(key), self.section.get(file_key));
+        if let (Some(_), Some(file)) = (inline, file) {
+            self.error(file, &format!("at most one of `{key}` and `{file_key}` may be set"));
+            return None;
+        }
+        match (inline, file) {
+            (Some(node), _) => SecretSource::inline(node, key, self.diagnostics),
+            (None, Some(node)) => SecretSource::file(node, &self.context.base_dir, self.diagnostics),
+            (None, None) => None,
+        }
+    }
+
+    /// A secret that is an http or https URL.
+    pub(crate) fn secret_url(&mut self, key: &'static str, file_key: &'static str) -> Option<SecretSource> {
+        let source = self.secret(key, file_key)?;
+        self.check_url(&source, self.section.node().get(key));
+        Some(source)
+    }
+
+    /// A secret that is an http or https URL and must be set.
+    pub(crate) fn required_secret_url(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Option<SecretSource> {
+        let written = |key| self.section.node().get(key).is_some_and(|node| !node.is_null());
+        if !written(key) && !written(file_key) {
+            self.error(self.section.node(), &format!("one of `{key}` and `{file_key}` must be set"));
+        }
+        self.secret_url(key, file_key)
+    }
+
+    /// Reports a URL written in the configuration that cannot be one. The URL itself is not repeated.
+    pub(crate) fn check_url(&self, source: &SecretSource, node: Option<&Node>) {
+        let (SecretSource::Inline(secret), Some(node)) = (source, node) else { return };
+        let good = url::Url::parse(secret.expose())
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !good {
+            self.error(node, "expected a URL that begins with http:// or https://");
+        }
+    }
+
+    /// The HTTP client, by `http_config` and `timeout`.
+    pub(crate) fn http_client(&mut self) -> Option<HttpClient> {
+        let config = HttpConfig::read(self);
+        let timeout = self.timeout();
+        match HttpClient::build(config, timeout) {
+            Ok(client) => Some(client),
+            Err(mistake) => {
+                self.error(self.section.node(), &format!("`http_config` cannot be used: {mistake}"));
+                None
+            }
+        }
+    }
+
+    /// A secret of the `global:` section.
+    pub(crate) fn global_secret(&self, key: &'static str, file_key: &'static str) -> Option<SecretSource> {
+        match (self.global(key), self.global(file_key)) {
+            (Some(node), _) => SecretSource::inline(node, key, self.diagnostics),
+            (None, Some(node)) => SecretSource::file(node, &self.context.base_dir, self.diagnostics),
+            (None, None) => None,
+        }
+    }
+
+    /// A value of the `global:` section.
+    pub(crate) fn global(&self, key: &str) -> Option<&'n Node> {
+        self.context.global.as_ref()?.get(key).filter(|node| !node.is_null())
+    }
+
+    /// The integration's own value, or else the one of the `global:` section.
+    pub(crate) fn or_global(&mut self, key: &'static str, global_key: &str) -> Option<&'n Node> {
+        let own = self.section.get(key);
+        own.or_else(|| self.global(global_key))
+    }
+
+    /// A path, relative to the configuration's directory.
+    pub(crate) fn path(&self, text: &str) -> PathBuf {
+        self.context.base_dir.join(text)
+    }
+
+    /// Reports an error at a node.
+    pub(crate) fn error(&self, node: &Node, message: &str) {
+        self.diagnostics.error(&node.place, message);
+    }
+
+    /// Reports something odd at a node.
+    pub(crate) fn warning(&self, node: &Node, message: &str) {
+        self.diagnostics.warning(&node.place, message);
+    }
+
+    /// Where findings go.
+    pub(crate) fn diagnostics(&self) -> &'n Diagnostics {
+        self.diagnostics
+    }
+
+    /// Reports every key nobody asked for.
+    pub(crate) fn finish(self) {
+        self.section.finish();
+    }
+}
+
+/// Reads a duration written in another section's node.
+pub(crate) fn duration_of(node: &Node, diagnostics: &Diagnostics) -> Option<Duration> {
+    let duration = node.as_str().and_then(parse_duration);
+    if duration.is_none() {
+        let message = format!("expected a duration such as `30s`, found {}", node.describe());
+        diagnostics.error(&node.place, message);
+    }
+    duration
+}
