@@ -42,7 +42,7 @@ pub use effective::{print_check, print_config};
 pub use embedded::EMBEDDED;
 pub use load::{DROP_IN_DIR, load_file, load_merged};
 pub use redact::redact;
-pub use rules::RulesConfig;
+pub use rules::{RulesConfig, expand_patterns};
 pub use server::{AuthConfig, Password, Role, ServerConfig, TlsFiles, Token, User};
 pub use store::StoreConfig;
 pub use substitute::{Environment, process_environment, substitute};

@@ -57,16 +57,23 @@ impl RulesConfig {
     /// pattern without a match is fine, a plain path without a file is an error.
     #[must_use]
     pub fn expand(&self, diagnostics: &Diagnostics) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        for (pattern, place) in &self.files {
-            for file in expand(pattern, place, diagnostics) {
-                if !files.contains(&file) {
-                    files.push(file);
-                }
+        expand_patterns(&self.files, diagnostics)
+    }
+}
+
+/// The files some patterns stand for, each once, in the order of the patterns and by name within one. A pattern
+/// without a match is fine, a plain path without a file is an error.
+#[must_use]
+pub fn expand_patterns(patterns: &[(PathBuf, Place)], diagnostics: &Diagnostics) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (pattern, place) in patterns {
+        for file in expand(pattern, place, diagnostics) {
+            if !files.contains(&file) {
+                files.push(file);
             }
         }
-        files
     }
+    files
 }
 
 fn read_patterns(section: &mut Section<'_>) -> Vec<(PathBuf, Place)> {

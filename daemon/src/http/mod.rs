@@ -9,7 +9,7 @@ mod error;
 mod health;
 mod lifecycle;
 mod metrics;
-mod query_api;
+mod query;
 mod routes;
 mod rules_api;
 pub mod server;

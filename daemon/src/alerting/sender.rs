@@ -1,0 +1,183 @@
+//! Delivers messages: one loop per integration, so that a slow receiver delays nobody else.
+//!
+//! An attempt is guarded by the integration's breaker and bounded by a total time-out. What becomes of the message
+//! is decided by the alerting state, never here.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakwatch_alerts::config::Config;
+use breakwatch_breaker::{Outcome, State};
+use breakwatch_model::Clock;
+use breakwatch_plugin_api::{Notification, Notifier, NotifyError, Receipt};
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+
+use super::{Handle, Input};
+use crate::breakers::Guard;
+use crate::telemetry::instruments::Instruments;
+
+/// The most an attempt may take in all, whatever the other side does byte by byte.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Messages handed to one integration ahead of their turn. The state decides what is due; this is only a pipe.
+const QUEUE: usize = 64;
+/// How soon an integration that is held open by hand, or is not built, is looked at again.
+const HELD_RECHECK: Duration = Duration::from_secs(5);
+
+/// Routes, and everyone who can be told.
+pub struct Receivers {
+    /// Routes, inhibition, receivers as configured.
+    pub config: Arc<Config>,
+    /// The integrations by key (`ops/slack[0]`), ready to send.
+    pub notifiers: BTreeMap<Arc<str>, Arc<dyn Notifier>>,
+    /// Their breakers.
+    pub guards: BTreeMap<Arc<str>, Arc<Guard>>,
+}
+
+/// Whether an integration can take a message.
+pub(super) enum Readiness {
+    /// It can.
+    Ready,
+    /// Its queue is full.
+    Busy,
+    /// Its breaker is open for this much longer.
+    Open(Duration),
+}
+
+/// The running loops.
+pub(super) struct Senders {
+    loops: BTreeMap<Arc<str>, (mpsc::Sender<Notification>, Arc<Guard>)>,
+    context: Context,
+}
+
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) instruments: Instruments,
+    pub(super) handle: Handle,
+}
+
+impl Senders {
+    pub(super) fn new(context: Context) -> Self {
+        Self { loops: BTreeMap::new(), context }
+    }
+
+    /// Replaces every loop. A loop whose channel is closed finishes the attempt it is in.
+    pub(super) fn replace(&mut self, receivers: &Receivers) {
+        self.loops.clear();
+        for (key, notifier) in &receivers.notifiers {
+            let Some(guard) = receivers.guards.get(key) else { continue };
+            let (jobs, queue) = mpsc::channel(QUEUE);
+            let integration = Integration {
+                key: Arc::clone(key),
+                notifier: Arc::clone(notifier),
+                guard: Arc::clone(guard),
+                context: self.context.clone(),
+            };
+            tokio::spawn(integration.run(queue));
+            self.loops.insert(Arc::clone(key), (jobs, Arc::clone(guard)));
+        }
+    }
+
+    /// Whether an integration can take a message now.
+    pub(super) fn readiness(&self, key: &str) -> Readiness {
+        let Some((jobs, guard)) = self.loops.get(key) else { return Readiness::Open(HELD_RECHECK) };
+        match guard.breaker.retry_after(self.context.clock.monotonic()) {
+            Some(wait) if !wait.is_zero() => Readiness::Open(wait),
+            None if guard.breaker.state() == State::Open => Readiness::Open(HELD_RECHECK),
+            _ if jobs.capacity() == 0 => Readiness::Busy,
+            _ => Readiness::Ready,
+        }
+    }
+
+    /// Hands a message to its integration. One that is not there any more is answered for at once.
+    pub(super) fn send(&self, key: &str, message: Notification) {
+        let id = message.id.clone();
+        let sent = self.loops.get(key).map(|(jobs, _)| jobs.try_send(message));
+        if !matches!(sent, Some(Ok(()))) {
+            let error = NotifyError::Retryable {
+                message: "the integration is not ready to send".to_owned(),
+                retry_after: Some(Duration::from_secs(1)),
+            };
+            self.context.handle.tell(Input::Sent(id, Err(error)));
+        }
+    }
+}
+
+/// One loop.
+struct Integration {
+    key: Arc<str>,
+    notifier: Arc<dyn Notifier>,
+    guard: Arc<Guard>,
+    context: Context,
+}
+
+impl Integration {
+    async fn run(self, mut queue: mpsc::Receiver<Notification>) {
+        while let Some(message) = queue.recv().await {
+            let input = self.deliver(&message).await;
+            self.context.handle.tell(input);
+        }
+    }
+
+    async fn deliver(&self, message: &Notification) -> Input {
+        let clock = &self.context.clock;
+        let (permit, _) = self.guard.breaker.admit(clock.monotonic());
+        let permit = match permit {
+            Ok(permit) => permit,
+            // Readiness was asked before; this is the race with a message that has just opened the breaker.
+            Err(rejected) => {
+                let retry_after = Some(rejected.retry_after.unwrap_or(HELD_RECHECK));
+                let error = NotifyError::Retryable { message: rejected.to_string(), retry_after };
+                return Input::Sent(message.id.clone(), Err(error));
+            }
+        };
+        let span = tracing::info_span!(
+            "notification.send",
+            receiver = message.receiver,
+            integration = &*self.key,
+            group = message.group_key,
+            id = message.id,
+            outcome = tracing::field::Empty,
+        );
+        let started = clock.monotonic();
+        let result = self.attempt(message).instrument(span.clone()).await;
+        let now = clock.monotonic();
+        let duration = now.saturating_duration_since(started);
+        self.guard.observe_call(duration);
+        // A refused message says nothing about the receiver's health: it answered.
+        let outcome = match &result {
+            Ok(_) | Err(NotifyError::Rejected(_)) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        };
+        let _ = permit.record_timed(outcome, duration, now);
+        let failure = result.as_ref().err().map(reason);
+        self.context.instruments.notified(self.notifier.integration(), failure, duration);
+        span.record("outcome", failure.unwrap_or("delivered"));
+        Input::Sent(message.id.clone(), result)
+    }
+
+    async fn attempt(&self, message: &Notification) -> Result<Receipt, NotifyError> {
+        let attempt = AssertUnwindSafe(self.notifier.notify(message)).catch_unwind();
+        let retryable = |message: String| NotifyError::Retryable { message, retry_after: None };
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(retryable("the notifier itself panicked: this is a fault of breakwatch".to_owned())),
+            Err(_) => Err(retryable(format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()))),
+        }
+    }
+}
+
+/// The bounded reason label, in the words Alertmanager's metrics use where they fit.
+fn reason(error: &NotifyError) -> &'static str {
+    match error {
+        NotifyError::Rejected(_) => "clientError",
+        NotifyError::Misconfigured(_) => "authError",
+        NotifyError::Retryable { retry_after: Some(_), .. } => "rateLimited",
+        NotifyError::Retryable { message, .. } if message.starts_with("no answer within") => "contextDeadlineExceeded",
+        NotifyError::Retryable { .. } => "serverError",
+    }
+}

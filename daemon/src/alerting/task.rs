@@ -1,0 +1,226 @@
+//! The loop: inputs, one commit, answers, messages out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakwatch_alerts::Alerting;
+use breakwatch_model::{AlertStatus, Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+
+use super::sender::{Context, Readiness, Receivers, Senders};
+use super::{Handle, Input, Snapshot, put_breaker};
+use crate::changes::Changes;
+use crate::telemetry::instruments::Instruments;
+
+/// The loop comes round at least this often: for its pulse, and because the wall clock may jump.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+/// Inputs taken into one commit at most.
+const MAX_INPUTS: usize = 1000;
+/// How long messages wait for a disk that refuses. After this they go out undurably: a page that may be repeated is
+/// better than none.
+const MAX_WAIT_FOR_DISK: Duration = Duration::from_secs(5);
+
+/// What the task is made of.
+pub struct TaskParts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The state log.
+    pub state: Arc<dyn StateStore>,
+    /// The daemon's own metrics.
+    pub instruments: Instruments,
+    /// Who wants to know that something changed.
+    pub changes: Changes,
+    /// The task's own handle: answers of receivers come back through it.
+    pub handle: Handle,
+    /// Where inputs arrive.
+    pub inputs: mpsc::UnboundedReceiver<Input>,
+}
+
+/// The task that owns alerting.
+pub struct AlertingTask {
+    parts: TaskParts,
+    alerting: Alerting,
+    senders: Senders,
+    /// Answers to be given once what they speak of is durable.
+    answers: Vec<Box<dyn FnOnce() + Send>>,
+    /// Changes made outside alerting that belong into the next commit.
+    extra: Batch,
+    /// What the disk has refused so far, and since when.
+    refused: Option<(Batch, Timestamp)>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl AlertingTask {
+    /// A task for this state, with these receivers.
+    #[must_use]
+    pub fn new(parts: TaskParts, alerting: Alerting, receivers: &Receivers) -> Self {
+        let context = Context {
+            clock: Arc::clone(&parts.clock),
+            instruments: parts.instruments.clone(),
+            handle: parts.handle.clone(),
+        };
+        let mut senders = Senders::new(context);
+        senders.replace(receivers);
+        Self { parts, alerting, senders, answers: Vec::new(), extra: Batch::new(), refused: None, stop: None }
+    }
+
+    /// Runs until told to stop.
+    pub async fn run(mut self) {
+        loop {
+            let now = self.parts.clock.now();
+            self.parts.handle.beat.beat(self.parts.clock.monotonic());
+            self.alerting.tick(now);
+            let durable = self.commit(now).await;
+            if durable {
+                for answer in self.answers.drain(..) {
+                    answer();
+                }
+            }
+            self.show(now);
+            if let Some(done) = self.stop.take() {
+                let _ = done.send(());
+                return;
+            }
+            self.hand_out(now);
+            if !self.wait(now).await {
+                return;
+            }
+        }
+    }
+
+    /// Takes the inputs that are there, or waits for one until something is due; `false` when nobody is left.
+    async fn wait(&mut self, now: Timestamp) -> bool {
+        let sleep = self.alerting.next_due().since(now).min(MAX_SLEEP);
+        tokio::select! {
+            input = self.parts.inputs.recv() => match input {
+                Some(input) => self.take(input),
+                None => return false,
+            },
+            () = tokio::time::sleep(sleep) => {}
+        }
+        for _ in 0..MAX_INPUTS {
+            match self.parts.inputs.try_recv() {
+                Ok(input) => self.take(input),
+                Err(_) => break,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = self.parts.clock.now();
+        match input {
+            Input::Transition(event, breaker) => {
+                self.alerting.transition(&event, now);
+                if let Some((name, saved)) = breaker {
+                    put_breaker(&mut self.extra, name, &saved);
+                }
+            }
+            Input::Breaker(name, saved) => put_breaker(&mut self.extra, name, &saved),
+            Input::Rules(alerts, batch) => {
+                self.alerting.receive_rules(alerts, now);
+                self.extra.extend(batch);
+            }
+            Input::Sent(id, result) => {
+                if let Err(error) = &result {
+                    tracing::warn!(id, %error, "notification_failed");
+                }
+                self.alerting.finish(&id, result, now);
+            }
+            Input::Reload(receivers) => {
+                self.alerting.reload(Arc::clone(&receivers.config), now);
+                self.senders.replace(&receivers);
+            }
+            Input::Call(act) => {
+                let answer = act(&mut self.alerting, now);
+                self.answers.push(answer);
+            }
+            Input::Stop(done) => self.stop = Some(done),
+        }
+    }
+
+    /// Makes everything that changed durable; `false` while the disk refuses.
+    async fn commit(&mut self, now: Timestamp) -> bool {
+        let mut batch = self.alerting.take_batch();
+        batch.extend(std::mem::take(&mut self.extra));
+        let since = self.refused.as_ref().map(|(_, since)| *since);
+        if let Some((mut earlier, _)) = self.refused.take() {
+            earlier.extend(batch);
+            batch = earlier;
+        }
+        if batch.is_empty() {
+            self.alerting.committed();
+            return true;
+        }
+        let (state, attempt) = (Arc::clone(&self.parts.state), batch.clone());
+        let committed = tokio::task::spawn_blocking(move || state.commit(attempt)).await;
+        let committed = committed.unwrap_or_else(|error| Err(StorageError::Unavailable(error.to_string())));
+        self.parts.changes.notify();
+        match committed {
+            Ok(()) => {
+                self.alerting.committed();
+                true
+            }
+            Err(error) => {
+                let since = since.unwrap_or(now);
+                tracing::error!(%error, "the state log refuses: alerts cannot be made durable");
+                self.refused = Some((batch, since));
+                if now.since(since) >= MAX_WAIT_FOR_DISK {
+                    self.alerting.committed();
+                }
+                false
+            }
+        }
+    }
+
+    /// Starts every message that is due and whose integration can take it.
+    fn hand_out(&mut self, now: Timestamp) {
+        for due in self.alerting.due_messages(now) {
+            match self.senders.readiness(&due.integration) {
+                Readiness::Ready => {
+                    if let Some(message) = self.alerting.start(&due.id, now) {
+                        self.senders.send(&due.integration, message);
+                    }
+                }
+                Readiness::Busy => {}
+                Readiness::Open(wait) => self.alerting.hold(&due.integration, now + wait),
+            }
+        }
+    }
+
+    /// Renews what others see, and logs what was decided.
+    fn show(&mut self, now: Timestamp) {
+        for record in self.alerting.take_records() {
+            tracing::debug!(target: "ledger", record = ?record, "ledger");
+        }
+        let views = self.alerting.alerts(now);
+        let firing = views.iter().map(|view| &view.alert).filter(|alert| alert.status(now) == AlertStatus::Firing);
+        let snapshot = Snapshot {
+            firing: firing.cloned().collect(),
+            outbox: self.alerting.stats(now).outbox,
+            families: self.families(now),
+        };
+        self.parts.handle.snapshot.store(Arc::new(snapshot));
+    }
+
+    fn families(&self, now: Timestamp) -> Vec<MetricFamily> {
+        let stats = self.alerting.stats(now);
+        let gauge = |name: &'static str, unit, help, value: f64| {
+            MetricFamily::gauge(name, unit, help).with(Labels::empty(), value)
+        };
+        let oldest = stats.oldest_undelivered.map_or(0.0, |at| now.since(at).as_secs_f64());
+        let durable = f64::from(u8::from(self.refused.is_none()));
+        vec![
+            gauge("breakwatch_outbox_entries", "", "Messages not yet delivered.", stats.outbox as f64),
+            gauge(
+                "breakwatch_outbox_oldest_age_seconds",
+                "seconds",
+                "Age of the oldest state that is not yet delivered.",
+                oldest,
+            ),
+            gauge("breakwatch_alerts_firing", "", "Alerts that fire.", stats.firing as f64),
+            gauge("breakwatch_silences_active", "", "Silences in force.", stats.silences as f64),
+            gauge("breakwatch_state_durable", "", "Whether the state log takes commits.", durable),
+        ]
+    }
+}

@@ -1,0 +1,46 @@
+//! Prometheus' query API: `query` and `query_range`, as Grafana and every other client of Prometheus ask them.
+
+mod json;
+mod params;
+mod run;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::encoding;
+use super::error::ApiError;
+use crate::shared::Shared;
+pub use params::Params;
+
+/// `GET` and `POST /api/v1/query`.
+pub async fn query(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let at = params.time("time")?.unwrap_or_else(|| shared.clock.now());
+    let asked = run::Asked::read(&params, &shared)?;
+    let body = run::evaluate(shared, asked, move |engine, store, query, cancel| {
+        engine.instant(store, query, at, cancel)
+    });
+    Ok(encoding::respond(&headers, "application/json", body.await?))
+}
+
+/// `GET` and `POST /api/v1/query_range`.
+pub async fn query_range(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let start = params.required_time("start")?;
+    let end = params.required_time("end")?;
+    let step = params.required_duration("step")?;
+    let asked = run::Asked::read(&params, &shared)?;
+    let body = run::evaluate(shared, asked, move |engine, store, query, cancel| {
+        engine.range(store, query, start, end, step, cancel)
+    });
+    Ok(encoding::respond(&headers, "application/json", body.await?))
+}
