@@ -1,6 +1,22 @@
 //! The breakwatch daemon: the shell around the crates that do the thinking.
-#![allow(missing_docs)]
+//!
+//! Start reading at [`wiring::daemon`], which puts everything together, or at `docs/ARCHITECTURE.md`.
+
+pub mod alerting;
 pub mod breakers;
 pub mod changes;
 pub mod checks;
+pub mod cli;
+pub mod collect;
+pub mod export;
+pub mod health;
+pub mod http;
+pub mod reload;
+pub mod rules;
+pub mod shared;
+pub mod state;
+pub mod store;
+pub mod systemd;
 pub mod telemetry;
+pub mod ui;
+pub mod wiring;

@@ -1,1 +1,7 @@
-fn main(){}
+//! breakwatch: see `breakwatch --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    breakwatch::cli::main()
+}

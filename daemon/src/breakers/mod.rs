@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use breakwatch_breaker::{Breaker, Config, InvalidConfig, Snapshot, Transition};
+use breakwatch_breaker::{Breaker, Config, InvalidConfig, Snapshot, State, Transition};
 use parking_lot::{Mutex, RwLock};
 
 pub use families::families;
@@ -142,6 +142,12 @@ impl Breakers {
         self.guards.read().get(name).map(Arc::clone)
     }
 
+    /// Whether there is a breaker of this name and it is open or half-open.
+    #[must_use]
+    pub fn is_open(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|guard| guard.breaker.state() != State::Closed)
+    }
+
     /// Every guard, by name.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Guard>> {
@@ -156,7 +162,7 @@ impl Breakers {
 
 #[cfg(test)]
 mod tests {
-    use breakwatch_breaker::{Outcome, Preset, State};
+    use breakwatch_breaker::{Outcome, Preset};
     use breakwatch_model::{Clock as _, SystemClock};
 
     use super::*;

@@ -53,6 +53,12 @@ impl SeriesWriter {
         Self { appender, identity }
     }
 
+    /// The labels every stored series carries.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Writes every point of `families` at `at`. Series this source wrote last time and has not now end with a
     /// staleness marker.
     ///

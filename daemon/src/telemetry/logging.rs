@@ -57,6 +57,10 @@ pub struct OtlpTarget {
     pub headers: Vec<(String, Secret)>,
     /// For one export.
     pub timeout: Duration,
+    /// Send log records.
+    pub logs: bool,
+    /// Send spans.
+    pub traces: bool,
 }
 
 /// Log settings.
@@ -94,20 +98,24 @@ pub fn init(settings: &LogSettings, resource: &Resource) -> Result<Telemetry, St
         return Ok(Telemetry::default());
     };
     let build = |error: ExporterBuildError| format!("OTLP exporter for {}: {error}", target.endpoint);
-    let logs = SdkLoggerProvider::builder()
-        .with_resource(resource.clone())
-        .with_batch_exporter(log_exporter(target).map_err(build)?)
-        .build();
-    let spans = SdkTracerProvider::builder()
-        .with_resource(resource.clone())
-        .with_batch_exporter(span_exporter(target).map_err(build)?)
-        .build();
-    let bridge = OpenTelemetryTracingBridge::new(&logs).with_filter(EnvFilter::new(EXPORT_PATH));
-    let tracer = tracing_opentelemetry::layer()
-        .with_tracer(spans.tracer("breakwatch"))
-        .with_filter(EnvFilter::new(EXPORT_PATH));
+    let logs = target.logs.then(|| log_exporter(target)).transpose().map_err(build)?;
+    let logs = logs.map(|exporter| {
+        SdkLoggerProvider::builder().with_resource(resource.clone()).with_batch_exporter(exporter).build()
+    });
+    let spans = target.traces.then(|| span_exporter(target)).transpose().map_err(build)?;
+    let spans = spans.map(|exporter| {
+        SdkTracerProvider::builder().with_resource(resource.clone()).with_batch_exporter(exporter).build()
+    });
+    let bridge = logs
+        .as_ref()
+        .map(|logs| OpenTelemetryTracingBridge::new(logs).with_filter(EnvFilter::new(EXPORT_PATH)));
+    let tracer = spans.as_ref().map(|spans| {
+        tracing_opentelemetry::layer()
+            .with_tracer(spans.tracer("breakwatch"))
+            .with_filter(EnvFilter::new(EXPORT_PATH))
+    });
     registry.with(bridge).with(tracer).try_init().map_err(|error| error.to_string())?;
-    Ok(Telemetry { logs: Some(logs), spans: Some(spans) })
+    Ok(Telemetry { logs, spans })
 }
 
 impl Telemetry {

@@ -3,4 +3,12 @@
 pub mod auth;
 pub mod breaker;
 pub mod checks;
+pub mod daemon;
+pub mod exporters;
+pub mod load;
+pub mod notifiers;
+pub mod reloader;
+pub mod resource;
+pub mod selfscrape;
+pub mod stores;
 pub mod tables;

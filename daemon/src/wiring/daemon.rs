@@ -1,0 +1,275 @@
+//! The running daemon: started from a loaded configuration, reloaded, stopped in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakwatch_model::{Clock, StateStore, StorageError};
+use breakwatch_promql::engine::{Engine, EngineOptions};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::checks::Restored;
+use super::load::{Loaded, check_listen, data_dir, external_url};
+use super::reloader::Reloader;
+use super::stores::Stores;
+use super::{auth, checks, notifiers, resource, selfscrape};
+use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
+use crate::breakers::{Breakers, TransitionListener};
+use crate::changes::Changes;
+use crate::checks::publish::Publisher;
+use crate::checks::runner::Runner;
+use crate::checks::scheduler::{Command, Pulse, Scheduler, Units};
+use crate::checks::series::{Identity, SeriesWriter};
+use crate::http::server;
+use crate::reload::ReloadHandle;
+use crate::rules;
+use crate::shared::{Parts, Shared};
+use crate::telemetry::instruments::Instruments;
+
+/// Runs under way at once, over all checks: bounds file descriptors and memory when everything hangs.
+const MAX_RUNS: usize = 1024;
+/// How long each part may take to stop; together they stay below ten seconds.
+const STOP_CHECKS: Duration = Duration::from_secs(4);
+const STOP_ALERTING: Duration = Duration::from_secs(2);
+const STOP_REST: Duration = Duration::from_secs(2);
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Config(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The data directory cannot be used.
+    #[error("data directory {0}: {1}")]
+    Store(String, StorageError),
+    /// The token cannot be read or made.
+    #[error("token in {0}: {1}")]
+    Token(String, std::io::Error),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    /// What its parts share.
+    pub shared: Arc<Shared>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    stores: Stores,
+    stop: watch::Sender<bool>,
+    stop_http: oneshot::Sender<()>,
+    scheduler: JoinHandle<()>,
+    http: JoinHandle<std::io::Result<()>>,
+    background: Vec<JoinHandle<()>>,
+    reloader: JoinHandle<()>,
+}
+
+impl Daemon {
+    /// Starts everything. Returns once the daemon serves.
+    ///
+    /// # Errors
+    /// Why it did not start; nothing runs then.
+    pub async fn start(loaded: Loaded, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let config = &loaded.config;
+        check_listen(config).map_err(StartError::Config)?;
+        // First the address: a second daemon on the same port must not get as far as the store.
+        let listen = config.server.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+        let path = data_dir(config);
+        let shown = path.display().to_string();
+        let stores = Stores::open(&path, config, Arc::clone(&clock));
+        let stores = stores.map_err(|error| StartError::Store(shown.clone(), error))?;
+        let auth = auth::build(&config.server, &path).map_err(|error| StartError::Token(shown.clone(), error))?;
+        let attributes = resource::attributes(config, &*stores.state);
+        let attributes = attributes.map_err(|error| StartError::Store(shown, error))?;
+        let core = Core::new(&loaded, &stores, &attributes, Arc::clone(&clock));
+        core.start(loaded, stores, auth, attributes, listener, address).await
+    }
+
+    /// Stops in order: no new runs, what is decided is made durable, what is under way may end; at most ten seconds.
+    pub async fn stop(self) {
+        self.shared.set_ready(false);
+        let _ = self.shared.scheduler.send(Command::Stop).await;
+        let scheduler = self.scheduler.abort_handle();
+        if tokio::time::timeout(STOP_CHECKS, self.scheduler).await.is_err() {
+            scheduler.abort();
+            tracing::warn!("check runs were still under way and are given up");
+        }
+        let _ = self.stop.send(true);
+        self.reloader.abort();
+        for guard in self.shared.breakers.list() {
+            self.shared.alerting.breaker_changed(&guard);
+        }
+        if tokio::time::timeout(STOP_ALERTING, self.shared.alerting.stop()).await.is_err() {
+            tracing::warn!("alerting did not end in time; everything committed is durable");
+        }
+        let _ = self.stop_http.send(());
+        let rest = async {
+            for task in self.background {
+                let _ = task.await;
+            }
+            let _ = self.http.await;
+        };
+        let _ = tokio::time::timeout(STOP_REST, rest).await;
+        let stores = self.stores;
+        let _ = tokio::task::spawn_blocking(move || stores.close()).await;
+    }
+}
+
+/// What is made first and used by everything after it.
+struct Core {
+    clock: Arc<dyn Clock>,
+    units: Units,
+    breakers: Arc<Breakers>,
+    alerting: alerting::Handle,
+    inputs: mpsc::UnboundedReceiver<Input>,
+    instruments: Instruments,
+    changes: Changes,
+    writer: SeriesWriter,
+    restored: Restored,
+}
+
+impl Core {
+    fn new(loaded: &Loaded, stores: &Stores, attributes: &[(String, String)], clock: Arc<dyn Clock>) -> Self {
+        let units = Units::default();
+        let (alerting, inputs) = alerting::Handle::new(Arc::clone(&clock));
+        let listener: TransitionListener = {
+            let (alerting, units, clock) = (alerting.clone(), Arc::clone(&units), Arc::clone(&clock));
+            Arc::new(move |guard, transition| {
+                let event = transition_event(guard, transition, &units, &*clock);
+                let breaker = (guard.name.to_string(), alerting::saved(guard, &*clock));
+                alerting.tell(Input::Transition(event, Some(breaker)));
+            })
+        };
+        let identity = Identity {
+            job: loaded.config.store.job.as_str().into(),
+            instance: resource::instance(&loaded.config).into(),
+        };
+        Self {
+            units,
+            breakers: Arc::new(Breakers::new(listener)),
+            alerting,
+            inputs,
+            instruments: Instruments::new(resource::sdk(attributes)),
+            changes: Changes::default(),
+            writer: SeriesWriter::new(stores.history.appender(), identity),
+            restored: Restored::load(&*stores.state, &*clock),
+            clock,
+        }
+    }
+
+    async fn start(
+        self,
+        loaded: Loaded,
+        stores: Stores,
+        auth: crate::http::auth::Auth,
+        attributes: Vec<(String, String)>,
+        listener: TcpListener,
+        address: SocketAddr,
+    ) -> Result<Daemon, StartError> {
+        let Loaded { config, alerting: receivers, rules: rule_files, .. } = loaded;
+        let clock = Arc::clone(&self.clock);
+        let (stop, stopped) = watch::channel(false);
+        checks::build(&config, &self.units, &self.breakers, &self.restored, &*clock).map_err(StartError::Config)?;
+        let receivers =
+            notifiers::guard(receivers, &self.breakers, &self.restored, &*clock).map_err(StartError::Config)?;
+
+        let publisher = Publisher::new(self.writer.clone(), self.instruments.clone());
+        let runner = Runner {
+            clock: Arc::clone(&clock),
+            publisher: publisher.clone(),
+            instruments: self.instruments.clone(),
+            changes: self.changes.clone(),
+            bulkhead: Arc::new(Semaphore::new(MAX_RUNS)),
+            started: clock.monotonic(),
+        };
+        let pulse = Arc::new(Pulse::new(clock.monotonic()));
+        let (commands, command_queue) = mpsc::channel(64);
+        let scheduler = Scheduler::new(runner, Arc::clone(&self.units), Arc::clone(&pulse));
+
+        let settings = breakwatch_alerts::Settings {
+            external_url: external_url(&config),
+            ..breakwatch_alerts::Settings::default()
+        };
+        let restored = breakwatch_alerts::Restored::load(&*stores.state);
+        let now = clock.now();
+        let mut alerting =
+            breakwatch_alerts::Alerting::new(Arc::clone(&receivers.config), settings, restored, now);
+        for problem in alerting.take_problems() {
+            tracing::warn!(problem, "a saved alert could not be taken over");
+        }
+        alerting.reconcile_breakers(|_, name| self.breakers.is_open(name), now);
+
+        let engine = Arc::new(Engine::new(EngineOptions::default()));
+        let (reload, requests) = ReloadHandle::new(now);
+        let (rules_handle, rules_task) = rules::new(rules::Parts {
+            clock: Arc::clone(&clock),
+            engine: Arc::clone(&engine),
+            store: stores.history.clone(),
+            state: stores.state_store(),
+            alerting: self.alerting.clone(),
+            instruments: self.instruments.clone(),
+            identity: self.writer.identity().clone(),
+            external_url: external_url(&config),
+        });
+        let shared = Arc::new(Shared::new(Parts {
+            clock: Arc::clone(&clock),
+            instance: resource::instance(&config),
+            external_url: external_url(&config),
+            path_prefix: config.server.path_prefix.clone(),
+            auth,
+            config_text: breakwatch_config::print_config(&config),
+            units: Arc::clone(&self.units),
+            breakers: Arc::clone(&self.breakers),
+            scheduler: commands,
+            pulse,
+            instruments: self.instruments.clone(),
+            changes: self.changes.clone(),
+            store: stores.history.clone(),
+            state: stores.state_store(),
+            engine,
+            alerting: self.alerting.clone(),
+            rules: rules_handle.clone(),
+            reload,
+        }));
+        let alerting_parts = TaskParts {
+            clock: Arc::clone(&clock),
+            state: stores.state_store(),
+            instruments: self.instruments.clone(),
+            changes: self.changes.clone(),
+            handle: self.alerting.clone(),
+            inputs: self.inputs,
+        };
+        let task = AlertingTask::new(alerting_parts, alerting, &receivers);
+        tokio::spawn(task.run());
+        rules_handle.replace(rule_files);
+
+        let mut reloader = Reloader {
+            shared: Arc::clone(&shared),
+            restored: self.restored,
+            attributes,
+            publisher,
+            exporters: Default::default(),
+            config: Arc::new(config),
+            stopped: stopped.clone(),
+        };
+        reloader.start_exporters().map_err(StartError::Config)?;
+
+        let (stop_http, http_stopped) = oneshot::channel::<()>();
+        let http = tokio::spawn(server::serve(listener, Arc::clone(&shared), async {
+            let _ = http_stopped.await;
+        }));
+        let scheduler = tokio::spawn(scheduler.run(command_queue));
+        let background = vec![
+            tokio::spawn(rules_task.run(stopped.clone())),
+            tokio::spawn(selfscrape::run(Arc::clone(&shared), self.writer, stopped)),
+        ];
+        let reloader = tokio::spawn(reloader.run(requests));
+        shared.set_ready(true);
+        Ok(Daemon { shared, address, stores, stop, stop_http, scheduler, http, background, reloader })
+    }
+}
