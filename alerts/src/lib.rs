@@ -1,1 +1,35 @@
-//! placeholder
+//! Alerting: who is told of what, when, once, and with certainty.
+//!
+//! The crate is pure: no I/O, no clock, no task. Alerts, times and answers come in as arguments; durable state leaves
+//! as batches for the state log and messages leave as data for the sender. [`Alerting`] is the door; behind it stand
+//! the routing tree, groups, inhibition, silences, the outbox and the ledger, one module each.
+
+mod ack;
+mod alert;
+mod alerting;
+mod changes;
+pub mod config;
+mod cron;
+mod dedup;
+mod group;
+mod inhibit;
+pub mod ledger;
+pub mod matchers;
+mod outbox;
+mod silence;
+#[cfg(test)]
+mod testing;
+pub mod text;
+pub mod time_interval;
+mod transition;
+
+pub use ack::Ack;
+pub use alert::{BreakerOrigin, Origin};
+pub use alerting::{
+    AlertState, AlertView, Alerting, Due, GroupView, OutboxView, PostedAlert, Restored, Settings, Stats,
+};
+pub use config::{Config, IntegrationKind};
+pub use dedup::SendReason;
+pub use inhibit::LINGER;
+pub use silence::{Silence, SilenceError, SilenceMatcher, SilenceRequest, SilenceState};
+pub use transition::{BREAKER_ALERT, TransitionEvent};

@@ -1,0 +1,7 @@
+//! Scripts of alerts against what the receivers are expected to see.
+
+mod delivery;
+mod groups;
+mod guarantee;
+mod operators;
+mod sim;
