@@ -93,6 +93,7 @@ pub struct ExporterEntry {
     pub summary: &'static str,
     /// The settings.
     pub fields: &'static [Field],
-    /// Reads the settings; reports every mistake and returns `None` if there was one.
+    /// Reads the settings; reports every mistake and returns `None` if there was one, or if the kind sends
+    /// nothing by itself because it is pulled from (`prometheus`).
     pub parse: fn(&Node, &ExporterContext, &Diagnostics) -> Option<Box<dyn Exporter>>,
 }
