@@ -63,9 +63,9 @@ impl<'a> Lexer<'a> {
         self.input
     }
 
-    /// Where the scanner stands: after the last token.
-    pub(crate) fn position(&self) -> usize {
-        self.pos
+    /// Whether a brace comes right after the last token.
+    pub(crate) fn at_brace(&self) -> bool {
+        self.peek() == Some('{')
     }
 
     /// The next token that is not a comment.
@@ -191,7 +191,8 @@ impl<'a> Lexer<'a> {
             }
             ')' => {
                 let item = self.emit(Token::RightParen);
-                self.paren_depth = self.paren_depth.checked_sub(1).ok_or_else(|| self.unexpected("right parenthesis", c))?;
+                self.paren_depth =
+                    self.paren_depth.checked_sub(1).ok_or_else(|| self.unexpected("right parenthesis", c))?;
                 Ok(item)
             }
             '[' if self.bracket_open => Err(self.unexpected("left bracket", c)),

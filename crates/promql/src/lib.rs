@@ -4,16 +4,24 @@
 //! argument, nothing waits, nothing is read from disk or network.
 
 pub mod ast;
+pub mod conformance;
 pub mod duration;
+mod engine;
 pub mod functions;
 mod lexer;
 pub mod number;
 mod parser;
 mod printer;
 pub mod quote;
+pub mod series;
 mod span;
+pub mod testing;
 mod token;
 
 pub use ast::Expr;
+pub use engine::{
+    Annotations, Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult, Series, Value,
+    VectorSample,
+};
 pub use parser::{ParseError, ParseOptions, parse, parse_selector, parse_with};
 pub use span::{Span, line_and_column};

@@ -23,6 +23,9 @@ pub fn parse_number(text: &str) -> Result<f64, NumberError> {
         Some(b'+') => (false, &text[1..]),
         _ => (false, text),
     };
+    if digits.starts_with(['+', '-']) {
+        return Err(syntax());
+    }
     if let Some(integer) = parse_integer(digits) {
         return Ok(if negative { -integer } else { integer });
     }
@@ -41,6 +44,25 @@ pub fn parse_number(text: &str) -> Result<f64, NumberError> {
         }
     };
     Ok(if negative { -value } else { value })
+}
+
+/// Reads a number as Go's `strconv.ParseFloat` does: like [`parse_number`], but only decimal.
+#[must_use]
+pub fn parse_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let lower = unsigned.to_ascii_lowercase();
+    if unsigned.starts_with(['+', '-']) {
+        return None;
+    }
+    let value = match lower.as_str() {
+        "inf" | "infinity" => f64::INFINITY,
+        "nan" if text.len() == 3 => f64::NAN,
+        _ => {
+            let shaped = lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'));
+            lower.parse().ok().filter(|value: &f64| shaped && value.is_finite())?
+        }
+    };
+    Some(if text.starts_with('-') { -value } else { value })
 }
 
 /// A whole number with an optional prefix for its base, if it fits 64 bits.
@@ -115,7 +137,11 @@ pub fn go_shortest(value: f64) -> String {
     if !value.is_finite() {
         return special(value).to_owned();
     }
-    if magnitude != 0.0 && !(1e-4..1e21).contains(&magnitude) { go_exponent(value) } else { format!("{value}") }
+    if magnitude != 0.0 && !(1e-4..1e21).contains(&magnitude) {
+        go_exponent(value)
+    } else {
+        format!("{value}")
+    }
 }
 
 /// `1e-07`, `1.5e+21`: at least two digits in the exponent (`strconv.FormatFloat(v, 'e', -1, 64)`).

@@ -9,12 +9,13 @@
 mod check;
 mod duration;
 mod expr;
+mod metric;
 mod modifier;
 mod selector;
 
 use std::fmt;
 
-use breakwatch_model::Matcher;
+use breakwatch_model::{Labels, Matcher};
 
 use crate::ast::Expr;
 use crate::lexer::{LexError, Lexer};
@@ -42,11 +43,7 @@ impl ParseOptions {
 
 impl Default for ParseOptions {
     fn default() -> Self {
-        Self {
-            max_length: Self::DEFAULT_MAX_LENGTH,
-            max_depth: Self::DEFAULT_MAX_DEPTH,
-            experimental: true,
-        }
+        Self { max_length: Self::DEFAULT_MAX_LENGTH, max_depth: Self::DEFAULT_MAX_DEPTH, experimental: true }
     }
 }
 
@@ -104,6 +101,14 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     let selector = parser.finish(parsed)?;
     check::check_selector(&selector).map_err(|(span, message)| parse_error(text, span, message))?;
     Ok(selector.matchers)
+}
+
+/// Reads the metric at the start of a series description; gives its labels and where the rest starts.
+pub(crate) fn parse_metric_prefix(text: &str) -> Result<(Labels, usize), ParseError> {
+    let mut parser = Parser::new(text, ParseOptions::default());
+    let parsed = parser.metric();
+    let end = parser.last_end;
+    parser.finish(parsed).map(|labels| (labels, end))
 }
 
 /// A message about a place in a text.

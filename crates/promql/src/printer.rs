@@ -7,7 +7,7 @@ use breakwatch_model::{METRIC_NAME, MatchOp, Matcher, is_valid_label_name};
 
 use crate::ast::{
     Aggregate, AtModifier, Binary, Cardinality, DurationExpr, DurationOp, Expr, Extension, MatrixSelector,
-    NumberLiteral, Offset, Subquery, UnaryOp, VectorSelector,
+    NumberLiteral, Offset, Subquery, VectorSelector,
 };
 use crate::duration::format_duration;
 use crate::number::{go_fixed, go_shortest, go_shortest_fixed};
@@ -248,9 +248,4 @@ pub(crate) fn subquery_suffix(subquery: &Subquery) -> String {
         at(subquery.at),
         offset(&subquery.offset)
     )
-}
-
-/// The sign of a unary expression.
-pub(crate) const fn sign(op: UnaryOp) -> &'static str {
-    op.as_str()
 }

@@ -110,7 +110,9 @@ fn unescape(inner: &str, delimiter: char) -> Result<String, UnquoteError> {
             '\\' => b'\\',
             quote @ ('"' | '\'') if quote == delimiter => quote as u8,
             'x' => u8::try_from(digits(&mut chars, None, 2, 16)?).map_err(|_| UnquoteError)?,
-            first @ '0'..='7' => u8::try_from(digits(&mut chars, Some(first), 3, 8)?).map_err(|_| UnquoteError)?,
+            first @ '0'..='7' => {
+                u8::try_from(digits(&mut chars, Some(first), 3, 8)?).map_err(|_| UnquoteError)?
+            }
             kind @ ('u' | 'U') => {
                 let point = digits(&mut chars, None, if kind == 'u' { 4 } else { 8 }, 16)?;
                 let c = char::from_u32(point).ok_or(UnquoteError)?;
@@ -131,8 +133,9 @@ fn digits(
     radix: u32,
 ) -> Result<u32, UnquoteError> {
     let mut value: u32 = 0;
-    let rest = count - usize::from(first.is_some());
-    for c in first.into_iter().chain(chars.by_ref().take(rest)) {
+    let mut first = first;
+    for _ in 0..count {
+        let c = first.take().or_else(|| chars.next()).ok_or(UnquoteError)?;
         let digit = c.to_digit(radix).ok_or(UnquoteError)?;
         value = value.checked_mul(radix).and_then(|v| v.checked_add(digit)).ok_or(UnquoteError)?;
     }
@@ -145,7 +148,10 @@ mod tests {
 
     #[test]
     fn quotes_like_go() {
-        assert_eq!(quote("a\"b\\c\n\u{e9}\u{301}\u{1}\u{200b}"), "\"a\\\"b\\\\c\\n\u{e9}\u{301}\\x01\\u200b\"");
+        assert_eq!(
+            quote("a\"b\\c\n\u{e9}\u{301}\u{1}\u{200b}"),
+            "\"a\\\"b\\\\c\\n\u{e9}\u{301}\\x01\\u200b\""
+        );
         assert_eq!(quote_char('\''), "'\\''");
         assert_eq!(quote_char('~'), "'~'");
         assert_eq!(quote("\u{e0001}"), "\"\\U000e0001\"");
@@ -153,14 +159,17 @@ mod tests {
 
     #[test]
     fn unquotes_what_it_quotes() {
-        for text in ["", "plain", "a\"b'c`d", "\u{7}\u{8}\u{c}\n\r\t\u{b}\\", "日本\u{10ffff}", "\u{0}\u{7f}"] {
+        for text in ["", "plain", "a\"b'c`d", "\u{7}\u{8}\u{c}\n\r\t\u{b}\\", "日本\u{10ffff}", "\u{0}\u{7f}"]
+        {
             assert_eq!(unquote(&quote(text)).as_deref(), Ok(text));
         }
     }
 
     #[test]
     fn refuses_broken_strings() {
-        for bad in ["", "\"", "\"a", "'a\"", "\"a\"b\"", "\"\\q\"", "\"\\x4\"", "\"\\ud800\"", "\"\\400\"", "\"\n\""] {
+        for bad in
+            ["", "\"", "\"a", "'a\"", "\"a\"b\"", "\"\\q\"", "\"\\x4\"", "\"\\ud800\"", "\"\\400\"", "\"\n\""]
+        {
             assert_eq!(unquote(bad), Err(UnquoteError), "{bad}");
         }
         assert_eq!(unquote(r"'\x41\101\u00e9\''").as_deref(), Ok("AA\u{e9}'"));

@@ -68,12 +68,7 @@ impl BinaryOp {
     pub const fn is_comparison(self) -> bool {
         matches!(
             self,
-            Self::Equal
-                | Self::NotEqual
-                | Self::LessEqual
-                | Self::Less
-                | Self::GreaterEqual
-                | Self::Greater
+            Self::Equal | Self::NotEqual | Self::LessEqual | Self::Less | Self::GreaterEqual | Self::Greater
         )
     }
 
@@ -180,12 +175,7 @@ impl AggregateOp {
     pub const fn has_param(self) -> bool {
         matches!(
             self,
-            Self::BottomK
-                | Self::CountValues
-                | Self::LimitK
-                | Self::LimitRatio
-                | Self::Quantile
-                | Self::TopK
+            Self::BottomK | Self::CountValues | Self::LimitK | Self::LimitRatio | Self::Quantile | Self::TopK
         )
     }
 

@@ -96,7 +96,7 @@ pub enum Extension {
 }
 
 /// A duration that is computed when the query starts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum DurationExpr {
     /// A number of seconds.
     Number(NumberLiteral),

@@ -48,9 +48,9 @@ impl Lexer<'_> {
                 next = self.next();
             }
             let c = next.ok_or_else(|| self.error(not_terminated))?;
-            let digit = c
-                .to_digit(radix)
-                .ok_or_else(|| self.error(format!("illegal character {} in escape sequence", code_point(c))))?;
+            let digit = c.to_digit(radix).ok_or_else(|| {
+                self.error(format!("illegal character {} in escape sequence", code_point(c)))
+            })?;
             value = value * u64::from(radix) + u64::from(digit);
         }
         if value > u64::from(max) || (0xd800..0xe000).contains(&value) {

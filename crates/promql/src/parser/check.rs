@@ -46,7 +46,8 @@ fn check_node(expr: &Expr, text: &str) -> Checked {
             if found == ValueType::Vector {
                 return Ok(());
             }
-            let message = format!("subquery is only allowed on instant vector, got {} instead", found.as_str());
+            let message =
+                format!("subquery is only allowed on instant vector, got {} instead", found.as_str());
             fail(subquery.span, message)
         }
         Expr::Unary(unary) => check_unary(unary, text),
@@ -71,8 +72,7 @@ fn expect_type(expr: &Expr, wanted: ValueType, context: &str, span: Span) -> Che
 fn check_aggregate(aggregate: &Aggregate, text: &str) -> Checked {
     expect(&aggregate.expr, ValueType::Vector, "aggregation expression", text)?;
     let Some(param) = &aggregate.param else { return Ok(()) };
-    let wanted =
-        if aggregate.op == AggregateOp::CountValues { ValueType::String } else { ValueType::Scalar };
+    let wanted = if aggregate.op == AggregateOp::CountValues { ValueType::String } else { ValueType::Scalar };
     expect(param, wanted, "aggregation parameter", text)
 }
 
@@ -98,11 +98,17 @@ fn check_call(call: &Call, text: &str) -> Checked {
             return fail(call.span, format!("expected {listed} argument(s) in call to {name}, got {given}"));
         }
         _ if given < least => {
-            return fail(call.span, format!("expected at least {least} argument(s) in call to {name}, got {given}"));
+            return fail(
+                call.span,
+                format!("expected at least {least} argument(s) in call to {name}, got {given}"),
+            );
         }
         Variadic::UpTo(more) if given > least + more => {
             let most = least + more;
-            return fail(call.span, format!("expected at most {most} argument(s) in call to {name}, got {given}"));
+            return fail(
+                call.span,
+                format!("expected at most {most} argument(s) in call to {name}, got {given}"),
+            );
         }
         _ => {}
     }
@@ -122,7 +128,10 @@ fn check_call(call: &Call, text: &str) -> Checked {
         let found = arg.value_type();
         if found != *wanted {
             let (wanted, found) = (wanted.documented(), found.documented());
-            return fail(arg.span(), format!("expected type {wanted} in call to function {name}, got {found}"));
+            return fail(
+                arg.span(),
+                format!("expected type {wanted} in call to function {name}, got {found}"),
+            );
         }
     }
     Ok(())
@@ -139,7 +148,8 @@ fn check_binary(binary: &Binary, text: &str) -> Checked {
     if op.is_comparison() && !binary.return_bool && both_scalar {
         return fail(operator_span(binary, text), "comparisons between scalars must use BOOL modifier");
     }
-    if let Some(label) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label)) {
+    if let Some(label) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label))
+    {
         let message = format!("label {} must not occur in ON and GROUP clause at once", quote(label));
         return fail(operator_span(binary, text), message);
     }

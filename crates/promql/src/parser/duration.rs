@@ -27,11 +27,13 @@ impl Parser<'_> {
 
     /// The duration after `offset`: arithmetic only in parentheses, else `x offset 5m + 1` would be ambiguous.
     pub(super) fn offset_duration(&mut self) -> Parsed<DurationExpr> {
-        self.duration_unary()
+        self.duration_unary(Self::duration_primary)
     }
 
     fn duration_operators(&mut self, least: u8) -> Parsed<DurationExpr> {
-        let mut lhs = self.duration_unary()?;
+        // As elsewhere, a sign binds less tightly than a power.
+        let power = BinaryOp::Pow.precedence();
+        let mut lhs = self.duration_unary(|parser| parser.duration_operators(power))?;
         // Each operator nests the tree one level deeper on the left, so it counts as depth.
         for level in 1.. {
             let item = self.peek()?;
@@ -57,7 +59,8 @@ impl Parser<'_> {
         Ok(lhs)
     }
 
-    fn duration_unary(&mut self) -> Parsed<DurationExpr> {
+    /// A signed operand, or one without a sign.
+    fn duration_unary(&mut self, signed: fn(&mut Self) -> Parsed<DurationExpr>) -> Parsed<DurationExpr> {
         let item = self.peek()?;
         let negate = match item.token {
             Token::Operator(BinaryOp::Add) => false,
@@ -65,7 +68,7 @@ impl Parser<'_> {
             _ => return self.duration_primary(),
         };
         self.next()?;
-        let operand = self.deeper(Self::duration_unary)?;
+        let operand = self.deeper(signed)?;
         let span = item.span.to(operand.span());
         Ok(match operand {
             DurationExpr::Number(number) => {
@@ -126,7 +129,9 @@ impl Parser<'_> {
         let close = self.expect(Token::RightParen)?;
         let outer = open.span.to(close.span);
         self.experimental_duration(outer);
-        if let DurationExpr::Unary { wrapped, span, .. } | DurationExpr::Binary { wrapped, span, .. } = &mut inner {
+        if let DurationExpr::Unary { wrapped, span, .. } | DurationExpr::Binary { wrapped, span, .. } =
+            &mut inner
+        {
             *wrapped = true;
             *span = outer;
             return Ok(inner);

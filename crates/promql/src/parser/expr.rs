@@ -2,8 +2,8 @@
 
 use super::{Fail, Parsed, Parser};
 use crate::ast::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, NumberLiteral, Paren, StringLiteral, Unary, UnaryOp,
-    ValueType,
+    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, NumberLiteral, Paren, StringLiteral,
+    Unary, UnaryOp, ValueType,
 };
 use crate::functions::{Function, FunctionId};
 use crate::number::parse_number;
@@ -101,10 +101,7 @@ impl Parser<'_> {
         let item = self.next()?;
         let after = self.peek()?.token;
         match (item.token, after) {
-            (
-                Token::Aggregator(op),
-                Token::LeftParen | Token::Keyword(Keyword::By | Keyword::Without),
-            ) => {
+            (Token::Aggregator(op), Token::LeftParen | Token::Keyword(Keyword::By | Keyword::Without)) => {
                 let parsed = self.aggregate(op, item);
                 self.within(parsed, "aggregation", "").map(Expr::Aggregate)
             }
@@ -199,7 +196,9 @@ impl Parser<'_> {
         let text = item.text(self.input());
         let is_duration = item.token == Token::Duration;
         let value = if is_duration {
-            crate::duration::parse_duration(text).map(|duration| duration.as_secs_f64()).map_err(|e| e.to_string())
+            crate::duration::parse_duration(text)
+                .map(|duration| duration.as_secs_f64())
+                .map_err(|e| e.to_string())
         } else {
             parse_number(text).map_err(|e| format!("error parsing number: {e}"))
         };

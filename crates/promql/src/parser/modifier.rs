@@ -57,7 +57,9 @@ impl Parser<'_> {
 
     fn matrix(&mut self, expr: Expr, range: DurationExpr, brackets: Span) -> Expr {
         let problem = match &expr {
-            Expr::Vector(selector) if !selector.offset.is_none() => "no offset modifiers allowed before range",
+            Expr::Vector(selector) if !selector.offset.is_none() => {
+                "no offset modifiers allowed before range"
+            }
             Expr::Vector(selector) if selector.at.is_some() => "no @ modifiers allowed before range",
             Expr::Vector(_) => "",
             _ => "ranges only allowed for vector selectors",
