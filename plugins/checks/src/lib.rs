@@ -2,6 +2,7 @@
 //!
 //! A new kind is one new file with its `ENTRY` and two lines here: the module and the row.
 
+mod command;
 mod cpu;
 mod disk;
 mod http;
@@ -18,6 +19,7 @@ mod report;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod text;
 
 use breakwatch_plugin_api::CheckEntry;
 

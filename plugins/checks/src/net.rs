@@ -6,7 +6,7 @@ pub(crate) mod failure;
 pub(crate) mod resolve;
 pub(crate) mod tls;
 
-pub(crate) use failure::from_io;
+pub(crate) use failure::{from_io, is_local};
 pub(crate) use resolve::{IpFamily, resolve};
 
 use std::net::SocketAddr;

@@ -1,0 +1,5 @@
+//! Real programs, good and bad.
+
+mod endings;
+mod judged;
+mod settings;
