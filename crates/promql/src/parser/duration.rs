@@ -32,8 +32,8 @@ impl Parser<'_> {
 
     fn duration_operators(&mut self, least: u8) -> Parsed<DurationExpr> {
         // As elsewhere, a sign binds less tightly than a power.
-        let power = BinaryOp::Pow.precedence();
-        let mut lhs = self.duration_unary(|parser| parser.duration_operators(power))?;
+        const POWER: u8 = BinaryOp::Pow.precedence();
+        let mut lhs = self.duration_unary(|parser| parser.duration_operators(POWER))?;
         // Each operator nests the tree one level deeper on the left, so it counts as depth.
         for level in 1.. {
             let item = self.peek()?;

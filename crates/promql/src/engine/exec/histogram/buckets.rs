@@ -100,12 +100,12 @@ pub(super) fn quantile(wanted: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<M
 /// The value below which `rank` observations lie.
 fn within(rank: f64, buckets: &[Bucket]) -> f64 {
     let Some((_, finite)) = buckets.split_last() else { return f64::NAN };
-    let index = finite.partition_point(|bucket| !(bucket.count >= rank));
-    let (Some(bucket), Some(highest)) = (finite.get(index), finite.last()) else {
+    let below_rank = |bucket: &Bucket| bucket.count < rank || bucket.count.is_nan() || rank.is_nan();
+    let index = finite.partition_point(below_rank);
+    let Some(bucket) = finite.get(index) else {
         // In the last bucket, which has no upper bound: its lower bound is all that is known.
         return finite.last().map_or(f64::NAN, |bucket| bucket.bound);
     };
-    let _ = highest;
     let Some(below) = index.checked_sub(1).and_then(|index| finite.get(index)) else {
         // The first bucket starts at zero, unless it ends below.
         return if bucket.bound <= 0.0 { bucket.bound } else { bucket.bound * (rank / bucket.count) };
