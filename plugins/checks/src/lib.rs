@@ -24,5 +24,31 @@ mod text;
 use breakwatch_plugin_api::CheckEntry;
 
 /// Every kind, in the order in which `components` shows them.
-pub static CHECKS: &[CheckEntry] =
-    &[http::ENTRY, memory::ENTRY, cpu::ENTRY, load::ENTRY, disk::ENTRY, psi::ENTRY];
+#[rustfmt::skip] // One row a line, so that adding a kind changes one line.
+pub static CHECKS: &[CheckEntry] = &[
+    http::ENTRY,
+    command::ENTRY,
+    memory::ENTRY,
+    cpu::ENTRY,
+    load::ENTRY,
+    disk::ENTRY,
+    psi::ENTRY,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_documented_and_has_a_key_of_its_own() {
+        let mut keys = std::collections::HashSet::new();
+        for entry in CHECKS {
+            assert!(keys.insert(entry.key), "{} is there twice", entry.key);
+            assert!(entry.summary.ends_with('.'), "{}: {}", entry.key, entry.summary);
+            for field in entry.fields {
+                let documented = !field.kind.is_empty() && field.help.ends_with('.');
+                assert!(documented, "{}.{}: {}", entry.key, field.name, field.help);
+            }
+        }
+    }
+}
