@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +41,15 @@ pub struct SmtpOptions {
     pub data_replies: Vec<String>,
     /// Offers SMTPUTF8.
     pub smtputf8: bool,
-    #[serde(rename = "certificate")]
-    certificate_file: Option<String>,
-    #[serde(rename = "key")]
-    key_file: Option<String>,
+}
+
+/// What the child process is told.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    options: SmtpOptions,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// A mail the server accepted.
@@ -103,7 +109,7 @@ impl SmtpServer {
     ///
     /// # Panics
     /// When Python or aiosmtpd is missing and `CI=true`.
-    pub async fn start(mut options: SmtpOptions) -> io::Result<Option<Self>> {
+    pub async fn start(options: SmtpOptions) -> io::Result<Option<Self>> {
         if !available().await {
             crate::left_out("python3 with aiosmtpd (python3 -m pip install aiosmtpd): real SMTP not tested");
             return Ok(None);
@@ -113,12 +119,12 @@ impl SmtpServer {
         let (certificate, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
         std::fs::write(&certificate, &identity.certificate_pem)?;
         std::fs::write(&key, &identity.key_pem)?;
-        options.certificate_file = Some(certificate.display().to_string());
-        options.key_file = Some(key.display().to_string());
+        let told = Told { options, certificate, key };
         let mut child = Command::new("python3")
-            .arg("-c")
+            // The server finds our options unsafe, and rightly so: they are for tests.
+            .args(["-W", "ignore", "-c"])
             .arg(SERVER)
-            .arg(serde_json::to_string(&options)?)
+            .arg(serde_json::to_string(&told)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

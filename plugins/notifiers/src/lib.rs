@@ -6,6 +6,7 @@
 
 mod alertmanager_json;
 mod clean;
+mod email;
 mod http;
 mod ids;
 mod layout;
@@ -22,4 +23,4 @@ mod webhook;
 use breakwatch_plugin_api::NotifierEntry;
 
 /// Every integration that is built in.
-pub static NOTIFIERS: &[NotifierEntry] = &[slack::ENTRY, pagerduty::ENTRY, webhook::ENTRY];
+pub static NOTIFIERS: &[NotifierEntry] = &[slack::ENTRY, email::ENTRY, pagerduty::ENTRY, webhook::ENTRY];

@@ -6,7 +6,7 @@ mod config;
 mod deliver;
 mod dns;
 mod retry_after;
-mod rustls_config;
+pub(crate) mod rustls_config;
 mod scrub;
 mod send;
 
@@ -15,4 +15,4 @@ pub(crate) use self::config::HttpConfig;
 pub(crate) use self::deliver::{Posting, deliver};
 pub(crate) use self::dns::LastGood;
 pub(crate) use self::scrub::Scrubber;
-pub(crate) use self::send::{HttpClient, Outgoing};
+pub(crate) use self::send::{HttpClient, Outgoing, base64, chain};

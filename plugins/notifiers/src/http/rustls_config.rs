@@ -16,7 +16,7 @@ use crate::settings::{TlsSettings, TlsVersion};
 ///
 /// # Errors
 /// What in the settings cannot be used, in words.
-pub(super) fn build(settings: &TlsSettings) -> Result<ClientConfig, String> {
+pub(crate) fn build(settings: &TlsSettings) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let wanted = |version: &&&'static rustls::SupportedProtocolVersion| {
         let version = if version.version == rustls::ProtocolVersion::TLSv1_3 {

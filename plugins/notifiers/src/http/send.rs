@@ -143,7 +143,7 @@ impl HttpClient {
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
@@ -233,7 +233,7 @@ async fn read(mut response: reqwest::Response, scrubber: &Scrubber) -> Answer {
 }
 
 /// An error with its causes, which is where the HTTP client keeps what happened.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -84,6 +84,12 @@ impl Item {
         }
     }
 
+    /// The summary, which is what was when the alert is over.
+    pub(crate) fn story(&self) -> String {
+        let was = if self.over && !self.summary.is_empty() { "Was: " } else { "" };
+        format!("{was}{}", self.summary)
+    }
+
     /// The value of a fact.
     pub(crate) fn fact(&self, name: &str) -> Option<&str> {
         self.facts.iter().find(|fact| fact.name == name).map(|fact| fact.value.as_str())

@@ -238,8 +238,7 @@ fn default_text(message: &Message, escape: &dyn Fn(&str) -> String) -> String {
     let mut lines: Vec<String> = Vec::new();
     match message.single() {
         Some(item) => {
-            let was = if item.over && !item.summary.is_empty() { "Was: " } else { "" };
-            lines.push(format!("{was}{}", escape(&item.summary)));
+            lines.push(escape(&item.story()));
             lines.push(escape(&item.description));
         }
         None => lines.extend(message.items.iter().map(|item| bullet(item, escape))),
