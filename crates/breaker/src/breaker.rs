@@ -96,8 +96,7 @@ impl Breaker {
     /// along with its permit.
     #[inline]
     pub fn admit(&self, now: Instant) -> (Result<Permit<'_>, Rejected>, Option<Transition>) {
-        let (ticket, transition) = self.0.admit(Some(now), || now);
-        (ticket.map(|ticket| Permit::new(self, ticket)), transition)
+        self.admit_with(|| now)
     }
 
     /// As [`Breaker::admit`], asking for the time only if the answer depends on it. On the usual path,
@@ -107,20 +106,37 @@ impl Breaker {
         &self,
         clock: impl FnOnce() -> Instant,
     ) -> (Result<Permit<'_>, Rejected>, Option<Transition>) {
-        let (ticket, transition) = if self.0.times_calls() {
-            let now = clock();
-            self.0.admit(Some(now), || now)
-        } else {
-            self.0.admit(None, clock)
-        };
+        if let Some(ticket) = self.0.admit_untimed() {
+            return (Ok(Permit::new(self, ticket)), None);
+        }
+        let (ticket, transition) = self.0.admit(clock());
         (ticket.map(|ticket| Permit::new(self, ticket)), transition)
+    }
+
+    /// As [`Breaker::admit_with`], for callers who leave transitions to listeners.
+    #[inline]
+    pub(crate) fn enter(&self, clock: fn() -> Instant) -> Result<Permit<'_>, Rejected> {
+        match self.0.admit_untimed() {
+            Some(ticket) => Ok(Permit::new(self, ticket)),
+            None => self.enter_timed(clock),
+        }
+    }
+
+    /// Out of line, so that the busy path stays a few instructions of the caller.
+    #[inline(never)]
+    fn enter_timed(&self, clock: fn() -> Instant) -> Result<Permit<'_>, Rejected> {
+        let now = clock();
+        match self.0.refuse(now) {
+            Some(left) => Err(left.rejected()),
+            None => self.0.admit(now).0.map(|ticket| Permit::new(self, ticket)),
+        }
     }
 
     /// While open: when the next call is let through as a probe, so that whoever schedules calls can wait
     /// for it. Nothing while closed, half-open or held.
     #[must_use]
     pub fn next_probe_at(&self) -> Option<Instant> {
-        self.0.open_until()?.to_instant(self.0.origin)
+        self.0.open_until()?.to_instant(self.0.origin())
     }
 
     /// While open: how long until the next call is let through as a probe; zero if one would be at `now`.

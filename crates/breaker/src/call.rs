@@ -153,9 +153,8 @@ impl Breaker {
     /// Admits a call; its start is only looked at where a time-out makes it matter.
     #[inline]
     fn start<E>(&self) -> Result<(Permit<'_>, Option<Instant>), CallError<E>> {
-        let started = self.config().call_timeout.map(|_| now());
-        let (permit, _) = self.admit_with(|| started.unwrap_or_else(now));
-        Ok((permit.map_err(CallError::Rejected)?, started))
+        let permit = self.enter(now).map_err(CallError::Rejected)?;
+        Ok((permit, self.config().call_timeout.map(|_| now())))
     }
 
     #[inline]
@@ -165,7 +164,7 @@ impl Breaker {
             let late = ended.saturating_duration_since(started) > most;
             permit.record(if late { Outcome::Timeout } else { outcome }, ended);
         } else {
-            permit.record_with(outcome, now);
+            permit.end(outcome, now);
         }
     }
 }

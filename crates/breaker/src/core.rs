@@ -35,6 +35,8 @@ pub(crate) struct Core {
     last_transition_at: Option<Tick>,
     last_recovery: Option<Duration>,
     transitions: TransitionCounts,
+    /// How many of the good calls recorded without the lock are in the window.
+    settled: u64,
     /// Whether the window was judged by this configuration; not so right after a restore.
     judged: bool,
     rng: Rng,
@@ -83,16 +85,48 @@ impl Core {
             last_transition_at: None,
             last_recovery: None,
             transitions: TransitionCounts::default(),
+            settled: 0,
             judged: true,
             rng: Rng::new(seed),
             listeners: Listeners::default(),
         }
     }
 
-    /// Whether a good call that is not slow would change nothing but the count of calls.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.state == State::Closed
-            && (self.held || self.consecutive_failures == 0 && self.window.is_saturated())
+    /// Whether a good, quick call cannot move the breaker, so that the core need not learn of it at once.
+    ///
+    /// Such a call can only trip the breaker by completing the minimum number of calls: from there on it
+    /// lowers every share, none of which has reached its limit. The first call of a new bucket, which makes
+    /// old calls leave the window, is judged by itself.
+    pub(crate) fn is_settled(&self, config: &Config) -> bool {
+        if self.state != State::Closed {
+            return false;
+        }
+        let stats = self.window.stats();
+        self.held
+            || stats.failures == 0 && stats.slow == 0
+            || self.judged && stats.calls >= u64::from(config.minimum_calls)
+    }
+
+    /// Takes in the good calls that were recorded while the core was settled; `settled` is their number since
+    /// the breaker was made.
+    #[inline]
+    pub(crate) fn catch_up(&mut self, settled: u64) {
+        let unknown = settled.wrapping_sub(self.settled);
+        if unknown == 0 {
+            return;
+        }
+        self.settled = settled;
+        // Recorded just as the breaker moved on, a call is late like any other and changes nothing.
+        if self.state == State::Closed && !self.held {
+            self.consecutive_failures = 0;
+            self.window.push_good(unknown);
+        }
+    }
+
+    /// The moment the newest bucket of a time window ends.
+    #[inline]
+    pub(crate) fn bucket_end(&self) -> Tick {
+        self.window.newest_end()
     }
 
     /// A call wants to pass.
@@ -114,26 +148,6 @@ impl Core {
             }
             State::HalfOpen => Admission::Refuse { retry_after: None },
         }
-    }
-
-    /// A good, quick call of a count window, without asking for the time. False if the time is needed.
-    ///
-    /// A good call can only trip the breaker by completing the minimum number of calls: from there on it
-    /// lowers every share, none of which has reached its limit.
-    #[inline]
-    pub(crate) fn succeed_without_time(&mut self, config: &Config, epoch: u64) -> bool {
-        if self.epoch != epoch {
-            return true;
-        }
-        let cannot_trip = self.held || self.judged && self.has_minimum(config);
-        if self.state != State::Closed || !cannot_trip {
-            return false;
-        }
-        if !self.held {
-            self.consecutive_failures = 0;
-            self.window.push(Tick(0), Mark::default());
-        }
-        true
     }
 
     /// An admitted call has ended.
@@ -205,10 +219,6 @@ impl Core {
             return None;
         }
         self.shift(State::Closed, Reason::ProbesSucceeded, config, now)
-    }
-
-    fn has_minimum(&self, config: &Config) -> bool {
-        self.window.stats().calls >= u64::from(config.minimum_calls)
     }
 
     /// The first rule that says the breaker must open.

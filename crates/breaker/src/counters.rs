@@ -38,15 +38,24 @@ impl Calls {
     }
 }
 
+/// As long as a cache line, so that the same counter of two stripes is never on one line, wherever the first
+/// begins. (Aligning them to lines as well would cost each breaker a hundred bytes of padding.)
 #[derive(Debug, Default)]
-#[repr(align(64))]
+#[repr(C)]
 struct Stripe {
     success: Counter,
     failure: Counter,
     timeout: Counter,
-    rejected: Counter,
     cancelled: Counter,
+    // The busy ones come last: a line's length away from what is published before the first stripe.
+    unused: u64,
+    /// Good calls that were recorded without the lock and are put into the window later.
+    settled: Counter,
+    rejected: Counter,
+    also_unused: u64,
 }
+
+const _: () = assert!(size_of::<Stripe>() == 64, "a cache line");
 
 impl Stripe {
     #[inline]
@@ -71,6 +80,18 @@ impl Counters {
         self.stripe().of(outcome).fetch_add(1, Relaxed);
     }
 
+    /// Counts a good call that the core will learn of the next time it is locked.
+    #[inline]
+    pub(crate) fn settle(&self) {
+        self.stripe().settled.fetch_add(1, Relaxed);
+    }
+
+    /// All good calls ever counted by [`Counters::settle`]. Never goes back.
+    #[inline]
+    pub(crate) fn settled(&self) -> u64 {
+        self.stripes.iter().map(|stripe| stripe.settled.load(Relaxed)).sum()
+    }
+
     #[inline]
     pub(crate) fn reject(&self) {
         self.stripe().rejected.fetch_add(1, Relaxed);
@@ -83,9 +104,10 @@ impl Counters {
     }
 
     pub(crate) fn sum(&self) -> Calls {
-        let mut calls = Calls::default();
+        let mut calls = Calls { success: self.settled(), ..Calls::default() };
         for stripe in &self.stripes {
-            calls.success += stripe.success.load(Relaxed);
+            // Wraps where `set` went below zero.
+            calls.success = calls.success.wrapping_add(stripe.success.load(Relaxed));
             calls.failure += stripe.failure.load(Relaxed);
             calls.timeout += stripe.timeout.load(Relaxed);
             calls.rejected += stripe.rejected.load(Relaxed);
@@ -96,7 +118,8 @@ impl Counters {
 
     /// Counts on from `calls`, forgetting what was counted so far.
     pub(crate) fn set(&self, calls: Calls) {
-        let mut start = calls;
+        // What is settled stays counted, for the core remembers how much of it it knows.
+        let mut start = Calls { success: calls.success.wrapping_sub(self.settled()), ..calls };
         for stripe in &self.stripes {
             stripe.success.store(start.success, Relaxed);
             stripe.failure.store(start.failure, Relaxed);

@@ -13,12 +13,12 @@ use crate::{Outcome, Transition};
 pub struct Permit<'a> {
     breaker: &'a Breaker,
     ticket: Ticket,
-    ended: bool,
 }
 
 impl<'a> Permit<'a> {
+    #[inline]
     pub(crate) const fn new(breaker: &'a Breaker, ticket: Ticket) -> Self {
-        Self { breaker, ticket, ended: false }
+        Self { breaker, ticket }
     }
 
     /// The breaker that let the call through.
@@ -37,32 +37,45 @@ impl<'a> Permit<'a> {
     /// Ends a call that took `took`, whenever it was admitted: for work that was done in several tries, or
     /// measured by somebody else.
     #[inline]
-    pub fn record_timed(mut self, outcome: Outcome, took: Duration, now: Instant) -> Option<Transition> {
-        self.ended = true;
-        self.breaker.shared().record(self.ticket, outcome, Some(took), || now)
+    pub fn record_timed(self, outcome: Outcome, took: Duration, now: Instant) -> Option<Transition> {
+        let (breaker, ticket) = self.spend();
+        record(breaker, ticket, outcome, Some(took), || now)
     }
 
     /// As [`Permit::record`], asking for the time only if the outcome depends on it. On the usual path of a
     /// count window it does not.
     #[inline]
-    pub fn record_with(mut self, outcome: Outcome, clock: impl FnOnce() -> Instant) -> Option<Transition> {
-        self.ended = true;
-        self.breaker.shared().record(self.ticket, outcome, None, clock)
+    pub fn record_with(self, outcome: Outcome, clock: impl FnOnce() -> Instant) -> Option<Transition> {
+        let (breaker, ticket) = self.spend();
+        record(breaker, ticket, outcome, None, clock)
+    }
+
+    /// As [`Permit::record_with`], for callers who leave transitions to listeners.
+    #[inline]
+    pub(crate) fn end(self, outcome: Outcome, clock: impl FnOnce() -> Instant) {
+        let (breaker, ticket) = self.spend();
+        end(breaker, ticket, outcome, clock);
     }
 
     /// The same permit without a borrow, for a call that outlives this scope.
-    pub fn into_owned(mut self) -> OwnedPermit {
-        self.ended = true;
-        OwnedPermit { breaker: self.breaker.clone(), ticket: self.ticket, ended: false }
+    #[inline]
+    pub fn into_owned(self) -> OwnedPermit {
+        let (breaker, ticket) = self.spend();
+        OwnedPermit { breaker: breaker.clone(), ticket }
+    }
+
+    #[inline]
+    const fn spend(self) -> (&'a Breaker, Ticket) {
+        let parts = (self.breaker, self.ticket);
+        std::mem::forget(self);
+        parts
     }
 }
 
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.ended {
-            self.breaker.shared().cancel(self.ticket);
-        }
+        self.breaker.shared().cancel(self.ticket);
     }
 }
 
@@ -72,7 +85,6 @@ impl Drop for Permit<'_> {
 pub struct OwnedPermit {
     breaker: Breaker,
     ticket: Ticket,
-    ended: bool,
 }
 
 impl OwnedPermit {
@@ -91,23 +103,58 @@ impl OwnedPermit {
     /// See [`Permit::record_timed`].
     #[inline]
     pub fn record_timed(mut self, outcome: Outcome, took: Duration, now: Instant) -> Option<Transition> {
-        self.ended = true;
-        self.breaker.shared().record(self.ticket, outcome, Some(took), || now)
+        let ticket = std::mem::replace(&mut self.ticket, Ticket::SPENT);
+        record(&self.breaker, ticket, outcome, Some(took), || now)
     }
 
     /// See [`Permit::record_with`].
     #[inline]
     pub fn record_with(mut self, outcome: Outcome, clock: impl FnOnce() -> Instant) -> Option<Transition> {
-        self.ended = true;
-        self.breaker.shared().record(self.ticket, outcome, None, clock)
+        let ticket = std::mem::replace(&mut self.ticket, Ticket::SPENT);
+        record(&self.breaker, ticket, outcome, None, clock)
+    }
+
+    /// As [`OwnedPermit::record_with`], for callers who leave transitions to listeners.
+    #[inline]
+    #[cfg(feature = "tower")]
+    pub(crate) fn end(mut self, outcome: Outcome, clock: impl FnOnce() -> Instant) {
+        let ticket = std::mem::replace(&mut self.ticket, Ticket::SPENT);
+        end(&self.breaker, ticket, outcome, clock);
     }
 }
 
 impl Drop for OwnedPermit {
     #[inline]
     fn drop(&mut self) {
-        if !self.ended {
+        if !self.ticket.is_spent() {
             self.breaker.shared().cancel(self.ticket);
         }
     }
+}
+
+#[inline]
+fn record(
+    breaker: &Breaker,
+    ticket: Ticket,
+    outcome: Outcome,
+    took: Option<Duration>,
+    clock: impl FnOnce() -> Instant,
+) -> Option<Transition> {
+    match breaker.shared().record(ticket, outcome, took, clock) {
+        Ok(()) => None,
+        Err(now) => breaker.shared().record_locked(ticket, outcome, took, now),
+    }
+}
+
+#[inline]
+fn end(breaker: &Breaker, ticket: Ticket, outcome: Outcome, clock: impl FnOnce() -> Instant) {
+    if let Err(now) = breaker.shared().record(ticket, outcome, None, clock) {
+        forget_transition(breaker, ticket, outcome, now);
+    }
+}
+
+/// Out of line, so that the busy path does not carry a transition around that it never has.
+#[cold]
+fn forget_transition(breaker: &Breaker, ticket: Ticket, outcome: Outcome, now: Instant) {
+    breaker.shared().record_locked(ticket, outcome, None, now);
 }

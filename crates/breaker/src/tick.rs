@@ -49,8 +49,10 @@ impl Tick {
 /// The length in nanoseconds; 292 years and more are one number.
 #[inline]
 pub(crate) fn nanos(length: Duration) -> i64 {
-    i64::try_from(length.as_secs())
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000_000_000)
-        .saturating_add(i64::from(length.subsec_nanos()))
+    i64::try_from(length.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The length of one of `buckets` equal parts of a window, at least a nanosecond.
+pub(crate) fn bucket_length(window: Duration, buckets: u32) -> i64 {
+    (nanos(window) / i64::from(buckets.max(1))).max(1)
 }

@@ -88,12 +88,20 @@ impl CallWindow {
         }
     }
 
-    /// Whether one more good call would change nothing at all: the window is full of good ones.
-    #[inline]
-    pub(crate) fn is_saturated(&self) -> bool {
+    /// Takes in so many good, quick calls; a time window counts them to its newest bucket.
+    pub(crate) fn push_good(&mut self, calls: u64) {
         match self {
-            Self::Count(window) => window.is_saturated(),
-            Self::Time(_) => false,
+            Self::Count(window) => window.push_good(calls),
+            Self::Time(window) => window.push_good(calls),
+        }
+    }
+
+    /// The moment the newest bucket ends; a count window has none.
+    #[inline]
+    pub(crate) fn newest_end(&self) -> Tick {
+        match self {
+            Self::Count(_) => Tick::NEVER,
+            Self::Time(window) => window.newest_end(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! What the busy paths need to know, packed into one atomic word: state, epoch, and whether a good call
-//! would change anything.
+//! could move the breaker.
 //!
 //! The word is only written under the lock, after the change it tells of; so whoever reads it without the
 //! lock sees a state the breaker was in at that moment.
 
-use crate::State;
 use crate::core::Core;
+use crate::{Config, State};
 
 /// Bits 0-1: the state. Bit 2: settled. From bit 3 on: the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,8 @@ const SETTLED_BIT: u64 = 0b100;
 const EPOCH_SHIFT: u32 = 3;
 
 impl Word {
-    pub(crate) fn of(core: &Core) -> Self {
-        let settled = if core.is_settled() { SETTLED_BIT } else { 0 };
+    pub(crate) fn of(core: &Core, config: &Config) -> Self {
+        let settled = if core.is_settled(config) { SETTLED_BIT } else { 0 };
         Self(core.epoch << EPOCH_SHIFT | settled | u64::from(core.state.code()))
     }
 
@@ -35,7 +35,7 @@ impl Word {
         self.0 >> EPOCH_SHIFT
     }
 
-    /// Whether a good, quick call of this epoch changes nothing but the count of calls.
+    /// Whether a good, quick call of this epoch cannot move the breaker.
     #[inline]
     pub(crate) const fn is_settled_in(self, epoch: u64) -> bool {
         self.0 & SETTLED_BIT != 0 && self.epoch() == epoch

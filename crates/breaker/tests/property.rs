@@ -303,7 +303,10 @@ impl Pair {
     fn compare(&mut self) {
         let now = self.at(self.now);
         assert_eq!(self.breaker.state(), self.model.state);
-        assert_eq!(Expectation::from(self.breaker.stats(now)), self.model.stats(self.now));
+        // Not at each step: the breaker catches up on good calls when it is looked at.
+        if self.random.one_in(16) {
+            assert_eq!(Expectation::from(self.breaker.stats(now)), self.model.stats(self.now));
+        }
         let is_open = self.model.state == State::Open && !self.model.held;
         let probe_at = is_open.then(|| self.at(self.model.open_until));
         assert_eq!(self.breaker.next_probe_at(), probe_at);

@@ -94,7 +94,7 @@ where
             }
         };
         if let Some(permit) = permit.take() {
-            permit.record_with(this.classify.classify(&result), now);
+            permit.end(this.classify.classify(&result), now);
         }
         Poll::Ready(result.map_err(|error| this.answer.pass(error)))
     }

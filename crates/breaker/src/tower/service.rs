@@ -82,7 +82,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request) -> Self::Future {
-        let (admission, _) = self.breaker.admit_with(now);
+        let admission = self.breaker.enter(now);
         let is_busy = std::mem::take(&mut self.inner_is_busy);
         match admission.map(Permit::into_owned) {
             Ok(permit) if !is_busy => ResponseFuture::running(

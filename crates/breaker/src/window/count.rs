@@ -48,9 +48,15 @@ impl CountWindow {
         WindowStats { calls: self.calls.into(), failures: self.failures.into(), slow: self.slow.into() }
     }
 
-    #[inline]
-    pub(super) fn is_saturated(&self) -> bool {
-        self.calls == self.length && self.failures == 0 && self.slow == 0
+    pub(super) fn push_good(&mut self, calls: u64) {
+        if calls >= u64::from(self.length) {
+            self.clear();
+            self.calls = self.length;
+            return;
+        }
+        for _ in 0..calls {
+            self.push(Mark::default());
+        }
     }
 
     pub(super) fn clear(&mut self) {

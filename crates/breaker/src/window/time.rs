@@ -31,8 +31,7 @@ pub(crate) struct TimeWindow {
 
 impl TimeWindow {
     pub(super) fn new(length: Duration, buckets: u32) -> Self {
-        let count = i64::from(buckets.max(1));
-        let bucket_length = (tick::nanos(length) / count).max(1);
+        let bucket_length = tick::bucket_length(length, buckets);
         Self {
             buckets: vec![Bucket::default(); buckets.max(1) as usize].into_boxed_slice(),
             bucket_length,
@@ -50,20 +49,31 @@ impl TimeWindow {
         }
         let is_newest = now.0 >= self.newest_end.saturating_sub(self.bucket_length);
         let index = if is_newest { Some(self.newest_index) } else { self.index_of(self.number(now)) };
-        self.add(index, mark);
+        self.add(index, mark, 1);
+    }
+
+    pub(super) fn push_good(&mut self, calls: u64) {
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        self.add(Some(self.newest_index), Mark::default(), calls);
     }
 
     #[inline]
-    fn add(&mut self, index: Option<usize>, mark: Mark) {
+    pub(super) fn newest_end(&self) -> Tick {
+        Tick(self.newest_end)
+    }
+
+    #[inline]
+    fn add(&mut self, index: Option<usize>, mark: Mark, calls: u32) {
         let Some(bucket) = index.and_then(|index| self.buckets.get_mut(index)) else { return };
-        // Four thousand million calls in one bucket: one more would change no share.
-        let Some(calls) = bucket.calls.checked_add(1) else { return };
-        bucket.calls = calls;
-        bucket.failures += u32::from(mark.failed);
-        bucket.slow += u32::from(mark.slow);
-        self.totals.calls += 1;
-        self.totals.failures += u64::from(mark.failed);
-        self.totals.slow += u64::from(mark.slow);
+        // Four thousand million calls in one bucket: more would change no share.
+        let calls = calls.min(u32::MAX - bucket.calls);
+        let (failures, slow) = (if mark.failed { calls } else { 0 }, if mark.slow { calls } else { 0 });
+        bucket.calls += calls;
+        bucket.failures += failures;
+        bucket.slow += slow;
+        self.totals.calls += u64::from(calls);
+        self.totals.failures += u64::from(failures);
+        self.totals.slow += u64::from(slow);
     }
 
     #[inline]
