@@ -179,11 +179,13 @@ impl<'t> Exec<'t, '_> {
 
     /// A value as `%v`, cut short, for messages.
     pub(super) fn describe(&self, value: &Value) -> String {
-        const SHOWN: usize = 200;
-        let mut text = crate::limits::Text::new(SHOWN);
-        match crate::fmt::to_text(value, &mut text) {
-            Ok(()) => text.into_string(),
-            Err(_) => text.into_string() + "...",
+        const SHOWN: usize = 500;
+        let mut text = self.budget.text();
+        // A value too long to print is not worth a second error.
+        let _ = crate::fmt::to_text(value, &mut text);
+        match text.as_str().char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{}...", &text.as_str()[..end]),
+            None => text.into_string(),
         }
     }
 }

@@ -113,7 +113,7 @@ impl<'o> Printer<'o> {
                 self.out.push_str(name)?;
                 self.out.push(':')?;
             }
-            self.value(field, verb, depth + 1)?;
+            self.element(record.ty, field, verb, depth)?;
         }
         self.out.push('}')
     }

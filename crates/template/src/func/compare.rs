@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::{Call, CallError, Function, Functions, Param};
+use crate::limits::Text;
 use crate::value::Value;
 
 pub(super) fn register(functions: &mut Functions) {
@@ -65,13 +66,39 @@ fn equal(a: &Value, b: &Value) -> Result<bool, CallError> {
     }
 }
 
-/// Structs compare field by field; lists, maps and functions do not compare.
+/// What Go calls the kind of a value that is not basic.
+#[derive(PartialEq)]
+enum Composite {
+    Slice,
+    Map,
+    Struct,
+    Pointer,
+    Func,
+}
+
+fn composite(value: &Value) -> Composite {
+    match value {
+        Value::List(_) => Composite::Slice,
+        Value::Map(_) => Composite::Map,
+        Value::Record(record) if record.ty.is_pointer() => Composite::Pointer,
+        Value::Func(_) => Composite::Func,
+        _ => Composite::Struct,
+    }
+}
+
+/// Structs compare field by field, pointers by what they point to; lists, maps and functions do not compare.
 fn equal_composite(a: &Value, b: &Value) -> Result<bool, CallError> {
+    if composite(a) != composite(b) {
+        let (a_text, b_text) = (shown("%s", a), shown("%v", b));
+        let (a, b) = (a.type_name(), b.type_name());
+        return Err(format!("non-comparable types {a_text}: {a}, {b}: {b_text}").into());
+    }
+    if !is_comparable(b) {
+        return Err(format!("non-comparable type {}: {}", shown("%s", b), b.type_name()).into());
+    }
     match (a, b) {
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
-        (Value::Record(a), Value::Record(b)) if a.ty.is_pointer() || b.ty.is_pointer() => {
-            Ok(Arc::ptr_eq(a, b))
-        }
+        (Value::Record(a), Value::Record(b)) if a.ty.is_pointer() => Ok(Arc::ptr_eq(a, b)),
         (Value::Record(a), Value::Record(b)) if a.ty.name == b.ty.name => {
             for ((_, a), (_, b)) in a.fields.iter().zip(&b.fields) {
                 if basic(a) != basic(b) || !equal(a, b)? {
@@ -80,17 +107,27 @@ fn equal_composite(a: &Value, b: &Value) -> Result<bool, CallError> {
             }
             Ok(true)
         }
-        (
-            Value::List(_) | Value::Map(_) | Value::Func(_),
-            Value::List(_) | Value::Map(_) | Value::Func(_),
-        ) => {
-            let mut text = crate::limits::Text::new(200);
-            // A long value is cut: the type is what matters.
-            let _ = crate::fmt::to_text(b, &mut text);
-            Err(format!("non-comparable type {}: {}", text.as_str(), b.type_name()).into())
-        }
         _ => Ok(false),
     }
+}
+
+fn is_comparable(value: &Value) -> bool {
+    match value {
+        Value::List(_) | Value::Map(_) | Value::Func(_) => false,
+        Value::Record(record) if !record.ty.is_pointer() => {
+            record.fields.iter().all(|(_, v)| is_comparable(v))
+        }
+        _ => true,
+    }
+}
+
+/// A value in a message, cut short: its type is what matters.
+fn shown(format: &str, value: &Value) -> String {
+    const LENGTH: usize = 500;
+    let mut text = Text::new(64 * LENGTH);
+    // What is too long even for that is left as far as it came.
+    let _ = crate::fmt::printf(format, std::slice::from_ref(value), &mut text);
+    text.as_str().chars().take(LENGTH).collect()
 }
 
 /// `None` when one of two floats is NaN.

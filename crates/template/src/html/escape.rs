@@ -41,7 +41,7 @@ impl Sanitizer {
     /// The step that takes this one's place when the template already ends in `html` or `urlquery`.
     pub(crate) fn replaced_by(self, own: &str) -> Option<Self> {
         match (self, own) {
-            (Self::Html | Self::RcData | Self::Attribute | Self::Unquoted, "html") => Some(Self::OwnHtml),
+            (Self::Html | Self::RcData | Self::Attribute, "html") => Some(Self::OwnHtml),
             (Self::UrlEscape | Self::UrlNormal, "urlquery") => Some(Self::OwnUrlQuery),
             _ => None,
         }
@@ -77,6 +77,8 @@ impl Sanitizer {
                 replace(&strip_tags(text), Replace::NormalUnquoted, out)
             }
             Self::Html | Self::RcData | Self::Attribute => replace(text, Replace::All, out),
+            // Nothing at all would make the next attribute the value.
+            Self::Unquoted if text.is_empty() => out.push_str(FAILSAFE),
             Self::Unquoted => replace(text, Replace::Unquoted, out),
             Self::UrlFilter if content == Content::Url || is_safe_url(text) => out.push_str(text),
             Self::UrlFilter => failsafe_url(out),

@@ -111,9 +111,11 @@ impl Escaper {
         Ok(needed)
     }
 
-    /// Whether the place is an attribute value without quotes.
+    /// Whether the place is the value of a plain attribute without quotes.
     pub(crate) fn is_unquoted(&self) -> bool {
         let place = self.place.nudged();
-        place.state == State::Attribute && place.delimiter == Delimiter::Space
+        place.state == State::Attribute
+            && place.delimiter == Delimiter::Space
+            && place.attribute == AttributeKind::Plain
     }
 }
