@@ -10,17 +10,24 @@
 //! [`memory`] has twins of both for tests. The format on disk is described in
 //! `docs/reference/store-format.md`.
 
+mod chunk;
 mod codec;
 mod datadir;
 pub mod disk;
 mod family;
 mod frame;
+mod head;
+mod history;
+mod hot;
 mod incident;
+mod index;
 pub mod memory;
 mod state;
 #[cfg(test)]
 mod testing;
+mod wal;
 
 pub use datadir::{DataDir, FORMAT_VERSION};
+pub use history::{History, HistoryOptions, HistoryStats, Retention};
 pub use incident::{Incident, Incidents, Unit};
 pub use state::{JournalRetention, Keep, StateLog, StateOptions, StateStats};

@@ -1,0 +1,204 @@
+//! Reading samples: where a series' samples lie, and how pieces from several places become one run.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use breakwatch_model::{
+    CancelToken, Sample, Selector, SeriesEntry, SeriesSet, StorageError, TimeRange, Timestamp,
+};
+
+use super::Shared;
+use super::cache::Address;
+use super::stats::count;
+use crate::chunk::Chunk;
+use crate::head::Frozen;
+use crate::hot::{Chunks, Key};
+use crate::incident::Unit;
+use crate::index::Place;
+
+/// Samples of one series in one place.
+pub(crate) struct Part {
+    range: TimeRange,
+    source: Source,
+}
+
+enum Source {
+    Samples(Vec<Sample>),
+    Frozen(Arc<Frozen>),
+    Hot(Key, Arc<dyn Chunks>),
+}
+
+impl Shared {
+    /// The parts of a series inside `range`, by start.
+    pub(crate) fn parts(&self, place: Place, range: TimeRange, out: &mut VecDeque<Part>) {
+        let mut parts: Vec<Part> = Vec::new();
+        // The head before the hot tier: a lane that is stored in between is then seen twice, not never.
+        let head = self.live.read().head.parts(place.group, place.slot, range);
+        for samples in head.open.into_iter().filter(|samples| !samples.is_empty()) {
+            parts.push(Part { range: range_of(&samples), source: Source::Samples(samples) });
+        }
+        parts.extend(
+            head.frozen.into_iter().map(|f| Part { range: f.lane.range(), source: Source::Frozen(f) }),
+        );
+        let mut hot = Vec::new();
+        self.hot.find(place.group, range, &mut hot);
+        parts.extend(
+            hot.into_iter().map(|(key, store)| Part { range: key.range(), source: Source::Hot(key, store) }),
+        );
+        parts.sort_by_key(|part| part.range.start);
+        out.clear();
+        out.extend(parts);
+    }
+
+    /// Appends the samples of a part inside `range`. A damaged chunk has none; it is counted and reported.
+    pub(crate) fn load(
+        &self,
+        part: Part,
+        slot: u8,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), StorageError> {
+        match part.source {
+            Source::Samples(mut samples) => out.append(&mut samples),
+            Source::Frozen(frozen) => frozen.lane.samples(slot, range, out),
+            Source::Hot(key, store) => {
+                if let Some(chunk) = self.hot_chunk(key, &*store)? {
+                    self.decode(&chunk, slot, range, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn decode(&self, chunk: &Chunk, slot: u8, range: TimeRange, out: &mut Vec<Sample>) {
+        let before = out.len();
+        if chunk.samples(slot, range, out).is_err() {
+            out.truncate(before);
+            count(&self.counters.damaged_chunks, 1);
+        }
+    }
+
+    /// A chunk of the hot tier, from memory if it was read lately; `None` when it is damaged.
+    pub(crate) fn hot_chunk(&self, key: Key, store: &dyn Chunks) -> Result<Option<Arc<Chunk>>, StorageError> {
+        let address = Address::Hot(key);
+        if let Some(chunk) = self.cache.get(address) {
+            return Ok(Some(chunk));
+        }
+        let bytes = match store.get(key) {
+            Ok(Some(bytes)) => bytes,
+            // The day became a block in between: its samples are read from there the next time.
+            Ok(None) => return Ok(None),
+            Err(error @ StorageError::Io { .. }) => return Err(error),
+            Err(error) => {
+                self.damaged(&format!("a chunk of group {} cannot be read: {error}", key.group));
+                return Ok(None);
+            }
+        };
+        match Chunk::parse(bytes) {
+            Ok(chunk) => {
+                let chunk = Arc::new(chunk);
+                self.cache.put(address, &chunk);
+                Ok(Some(chunk))
+            }
+            Err(error) => {
+                let (group, start) = (key.group, key.range().start);
+                self.damaged(&format!("the chunk of group {group} from {start} is not {error}"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Counts a damaged chunk, and reports the first ones.
+    pub(crate) fn damaged(&self, message: &str) {
+        /// A store that is damaged all over says so a few times, not a million.
+        const REPORTED: u64 = 20;
+        if super::stats::read(&self.counters.damaged_chunks) < REPORTED {
+            self.dir.report(Unit::Chunk, message, None);
+        }
+        count(&self.counters.damaged_chunks, 1);
+    }
+}
+
+fn range_of(samples: &[Sample]) -> TimeRange {
+    let at = |sample: Option<&Sample>| sample.map_or(Timestamp::MIN, |sample| sample.t);
+    TimeRange::new(at(samples.first()), at(samples.last()))
+}
+
+/// Streams series.
+pub(crate) struct Set<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) selector: &'a Selector,
+    pub(crate) places: Vec<Option<Place>>,
+    pub(crate) range: TimeRange,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) next: usize,
+    pub(crate) place: Option<Place>,
+    pub(crate) parts: VecDeque<Part>,
+    /// Samples up to here were given out.
+    pub(crate) given: Option<Timestamp>,
+}
+
+impl Shared {
+    /// The places of a selector's series, in its order.
+    pub(crate) fn places(&self, series: &[SeriesEntry]) -> Vec<Option<Place>> {
+        let index = self.index.read();
+        let place = |entry: &SeriesEntry| {
+            let id = u32::try_from(entry.reference.0).ok()?;
+            index.get(id).map(|entry| entry.place)
+        };
+        series.iter().map(place).collect()
+    }
+}
+
+impl SeriesSet for Set<'_> {
+    fn next_series(&mut self) -> Result<Option<usize>, StorageError> {
+        while let Some(place) = self.places.get(self.next).copied() {
+            self.cancel.check()?;
+            self.next += 1;
+            let Some(place) = place else { continue };
+            self.shared.parts(place, self.range, &mut self.parts);
+            if !self.parts.is_empty() {
+                self.place = Some(place);
+                self.given = None;
+                return Ok(Some(self.next - 1));
+            }
+        }
+        self.parts.clear();
+        Ok(None)
+    }
+
+    fn next_chunk(&mut self, out: &mut Vec<Sample>) -> Result<bool, StorageError> {
+        self.cancel.check()?;
+        let Some(place) = self.place else { return Ok(false) };
+        let start = out.len();
+        while let Some(part) = self.parts.pop_front() {
+            let mut end = part.range.end;
+            self.shared.load(part, place.slot, self.range, out)?;
+            // Parts that overlap (a lane that was just stored, a clock that jumped) are merged first.
+            let mut merged = false;
+            while let Some(next) = self.parts.front().filter(|next| next.range.start <= end) {
+                end = end.max(next.range.end);
+                if let Some(part) = self.parts.pop_front() {
+                    self.shared.load(part, place.slot, self.range, out)?;
+                    merged = true;
+                }
+            }
+            if merged {
+                merge(out, start);
+            }
+            if out.len() > start {
+                self.given = out.last().map(|sample| sample.t);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Puts the samples from `start` on in time order; of those at one time the first loaded stays.
+fn merge(out: &mut Vec<Sample>, start: usize) {
+    let mut tail = out.split_off(start);
+    tail.sort_by_key(|sample| sample.t);
+    tail.dedup_by_key(|sample| sample.t);
+    out.append(&mut tail);
+}

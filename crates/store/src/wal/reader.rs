@@ -1,0 +1,93 @@
+//! The reading side of the log: at start, and for exporters that follow it.
+
+use std::path::Path;
+
+use breakwatch_model::Timestamp;
+
+use super::writer::SegmentInfo;
+use super::{first_of, segment_path};
+use crate::datadir::DataDir;
+use crate::disk::{Disk, read_file};
+use crate::frame::{Found, Frame, Scan};
+use crate::incident::Unit;
+
+/// What a segment gives when it is read: a frame, or a hole.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry<'a> {
+    Frame(Frame<'a>),
+    /// So many bytes are unreadable.
+    Damage(usize),
+    /// So many bytes behind the last frame are no frame.
+    Tail(usize),
+}
+
+/// The segments on disk.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    pub(crate) list: Vec<SegmentInfo>,
+}
+
+impl Segments {
+    /// Finds the segments in `dir`, oldest first.
+    pub(crate) fn find(disk: &dyn Disk, dir: &Path) -> std::io::Result<Self> {
+        let mut list: Vec<SegmentInfo> = disk
+            .list(dir)?
+            .into_iter()
+            .filter_map(|entry| {
+                let first = first_of(&entry.name)?;
+                Some(SegmentInfo {
+                    first,
+                    path: segment_path(dir, first),
+                    bytes: entry.len,
+                    until: Timestamp::MIN,
+                })
+            })
+            .collect();
+        list.sort_by_key(|segment| segment.first);
+        Ok(Self { list })
+    }
+
+    /// Goes through the frames of segment `index` that belong to it: from its first number to the next
+    /// segment's (a frame that was written twice counts where it was written last).
+    pub(crate) fn read(
+        &self,
+        disk: &dyn Disk,
+        index: usize,
+        each: &mut dyn FnMut(Entry<'_>),
+    ) -> std::io::Result<()> {
+        let Some(segment) = self.list.get(index) else { return Ok(()) };
+        let end = self.list.get(index + 1).map_or(u64::MAX, |next| next.first);
+        let bytes = read_file(disk, &segment.path)?;
+        scan(&bytes, segment.first, end, each);
+        Ok(())
+    }
+
+    /// Cuts a torn tail off the newest segment, so that the next start does not take it for damage.
+    pub(crate) fn cut_tail(&mut self, dir: &DataDir, tail: usize) {
+        let Some(newest) = self.list.last_mut() else { return };
+        newest.bytes = newest.bytes.saturating_sub(tail as u64);
+        let cut = dir.disk().open(&newest.path, false).and_then(|file| {
+            file.set_len(newest.bytes)?;
+            file.sync()
+        });
+        if let Err(error) = cut {
+            dir.report(Unit::Wal, format!("the torn end of {} stays: {error}", newest.path.display()), None);
+        }
+    }
+}
+
+/// Goes through the frames of a segment's bytes numbered below `end`.
+pub(crate) fn scan(bytes: &[u8], generation: u64, end: u64, each: &mut dyn FnMut(Entry<'_>)) {
+    let mut scan = Scan::new(bytes, generation, 0);
+    while let Some(found) = scan.next() {
+        match found {
+            Found::Frame(frame) if frame.number < end => each(Entry::Frame(frame)),
+            Found::Frame(_) => {}
+            Found::Damage(range) => each(Entry::Damage(range.len())),
+        }
+    }
+    let tail = bytes.get(scan.position()..).unwrap_or_default();
+    if tail.iter().any(|byte| *byte != 0) {
+        each(Entry::Tail(tail.len()));
+    }
+}
