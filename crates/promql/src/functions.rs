@@ -118,7 +118,9 @@ functions! {
     Log10 "log10" [V] No => V, false;
     Log2 "log2" [V] No => V, false;
     MadOverTime "mad_over_time" [M] No => V, true;
+    MaxOf "max_of" [S, S] No => S, true;
     MaxOverTime "max_over_time" [M] No => V, false;
+    MinOf "min_of" [S, S] No => S, true;
     MinOverTime "min_over_time" [M] No => V, false;
     Minute "minute" [V] UpTo(1) => V, false;
     Month "month" [V] UpTo(1) => V, false;

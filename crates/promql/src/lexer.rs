@@ -247,16 +247,14 @@ impl<'a> Lexer<'a> {
         self.emit(token)
     }
 
-    /// `step`, `range`, `min` or `max`, the only words a duration may contain.
+    /// `step`, `range`, `min_of` or `max_of`, the only words a duration may contain.
     fn duration_keyword(&mut self) -> Option<Item> {
         self.accept_run(is_alpha);
-        let token = keyword(self.word()).filter(|token| {
-            use crate::ast::AggregateOp::{Max, Min};
-            matches!(
-                token,
-                Token::Preprocessor(Preprocessor::Step | Preprocessor::Range) | Token::Aggregator(Min | Max)
-            )
-        })?;
+        let token = match keyword(self.word()) {
+            Some(token @ Token::Preprocessor(Preprocessor::Step | Preprocessor::Range)) => token,
+            None if matches!(self.word(), "min_of" | "max_of") => Token::Identifier,
+            _ => return None,
+        };
         Some(self.emit(token))
     }
 

@@ -151,8 +151,8 @@ fn duration_expr(expr: &DurationExpr) -> String {
         DurationExpr::Binary { op, lhs, rhs, wrapped, .. } => {
             let (lhs, rhs) = (duration_expr(lhs), duration_expr(rhs));
             let text = match op {
-                DurationOp::Min => format!("min({lhs}, {rhs})"),
-                DurationOp::Max => format!("max({lhs}, {rhs})"),
+                DurationOp::Min => format!("min_of({lhs}, {rhs})"),
+                DurationOp::Max => format!("max_of({lhs}, {rhs})"),
                 DurationOp::Add => format!("{lhs} + {rhs}"),
                 DurationOp::Sub => format!("{lhs} - {rhs}"),
                 DurationOp::Mul => format!("{lhs} * {rhs}"),

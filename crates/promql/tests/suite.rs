@@ -31,7 +31,7 @@ fn tier_1_passes_whole() {
 fn tier_2_is_right_or_refused() {
     let Some(path) = data("promql/tier2") else { return };
     let report = conformance::run_path(&path).unwrap();
-    println!("{}\ntier 2: {report}", report.failures.join("\n"));
+    println!("{}\n{}\ntier 2: {report}", report.refusals.join("\n"), report.failures.join("\n"));
     assert!(report.failures.is_empty());
 }
 

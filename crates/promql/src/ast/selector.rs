@@ -115,7 +115,7 @@ pub enum DurationExpr {
         /// Where it stands.
         span: Span,
     },
-    /// `a + b`, `min(a, b)` …
+    /// `a + b`, `min_of(a, b)` …
     Binary {
         /// The operator.
         op: DurationOp,
@@ -145,9 +145,9 @@ pub enum DurationOp {
     Mod,
     /// `^`
     Pow,
-    /// `min(a, b)`
+    /// `min_of(a, b)`
     Min,
-    /// `max(a, b)`
+    /// `max_of(a, b)`
     Max,
 }
 

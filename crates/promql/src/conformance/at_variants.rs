@@ -60,11 +60,13 @@ fn depends_on_time(function: F) -> bool {
             | F::DayOfMonth
             | F::DayOfWeek
             | F::DayOfYear
+            | F::End
             | F::Hour
             | F::Minute
             | F::Month
             | F::Year
             | F::PredictLinear
+            | F::Start
             | F::Time
             | F::Timestamp
     )

@@ -39,6 +39,11 @@ pub(super) enum Scalar {
     Step,
     /// `scalar(v)`
     Of(Box<Vector>),
+    /// `min_of(a, b)` or `max_of(a, b)`
+    Extreme {
+        largest: bool,
+        of: Box<(Scalar, Scalar)>,
+    },
     Negate(Box<Scalar>),
     Chain {
         first: Box<Scalar>,

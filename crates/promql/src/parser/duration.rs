@@ -1,7 +1,7 @@
 //! Durations in brackets and after `offset`, plain or computed.
 
 use super::{Fail, Parsed, Parser};
-use crate::ast::{AggregateOp, BinaryOp, DurationExpr, DurationOp, NumberLiteral};
+use crate::ast::{BinaryOp, DurationExpr, DurationOp, NumberLiteral};
 use crate::span::Span;
 use crate::token::{Item, Preprocessor, Token};
 
@@ -103,14 +103,18 @@ impl Parser<'_> {
                 let is_step = word == Preprocessor::Step;
                 Ok(if is_step { DurationExpr::Step(span) } else { DurationExpr::Range(span) })
             }
-            Token::Aggregator(AggregateOp::Min) => self.duration_pair(item, DurationOp::Min),
-            Token::Aggregator(AggregateOp::Max) => self.duration_pair(item, DurationOp::Max),
+            Token::Identifier if item.text(self.input()) == "min_of" => {
+                self.duration_pair(item, DurationOp::Min)
+            }
+            Token::Identifier if item.text(self.input()) == "max_of" => {
+                self.duration_pair(item, DurationOp::Max)
+            }
             Token::LeftParen => self.duration_parens(item),
             _ => Err(Fail::Unexpected(item)),
         }
     }
 
-    /// `min(a, b)` or `max(a, b)`
+    /// `min_of(a, b)` or `max_of(a, b)`
     fn duration_pair(&mut self, item: Item, op: DurationOp) -> Parsed<DurationExpr> {
         self.next()?;
         self.expect(Token::LeftParen)?;

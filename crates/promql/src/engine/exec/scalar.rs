@@ -16,6 +16,12 @@ impl Evaluator<'_> {
             Scalar::Range => vec![self.times.range; grid.len()],
             Scalar::Step => vec![self.times.step; grid.len()],
             Scalar::Of(vector) => self.scalar_of(vector, grid)?,
+            Scalar::Extreme { largest, of } => {
+                let pick = if *largest { arithmetic::go_max } else { arithmetic::go_min };
+                let (mut values, others) = (self.scalar(&of.0, grid)?, self.scalar(&of.1, grid)?);
+                values.iter_mut().zip(others).for_each(|(value, other)| *value = pick(*value, other));
+                values
+            }
             Scalar::Negate(inner) => {
                 let mut values = self.scalar(inner, grid)?;
                 values.iter_mut().for_each(|value| *value = present(-*value));

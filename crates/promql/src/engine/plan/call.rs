@@ -34,6 +34,15 @@ impl Compiler {
             (F::End, _) => constant(Scalar::End),
             (F::Range, _) => constant(Scalar::Range),
             (F::Step, _) => constant(Scalar::Step),
+            (F::MinOf | F::MaxOf, [a, b]) => {
+                let (left, right) = (self.expr(a)?, self.expr(b)?);
+                let invariant = left.invariant && right.invariant;
+                let (Plan::Scalar(left), Plan::Scalar(right)) = (left.plan, right.plan) else {
+                    return Err(unchecked(a));
+                };
+                let of = Box::new((left, right));
+                Part { plan: Plan::Scalar(Scalar::Extreme { largest: function == F::MaxOf, of }), invariant }
+            }
             (_, [arg]) => {
                 let input = self.vector(arg)?;
                 let invariant = input.invariant;
