@@ -3,6 +3,7 @@
 
 mod clock;
 pub mod receiver;
+pub mod servers;
 pub mod smtp;
 pub mod smtp_script;
 mod tls;
