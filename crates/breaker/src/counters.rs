@@ -3,10 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::Outcome;
-use crate::sync::{Counter, thread_number};
-
-/// Four lines serve as many threads undisturbed and cost 256 bytes a breaker. A power of two.
-const STRIPES: usize = 4;
+use crate::sync::{AtomicU64, Counter, STRIPES, stripe};
 
 /// Calls since the breaker was made, by outcome. Each call is in exactly one of them, so the sum is all calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,12 +47,12 @@ struct Stripe {
     // The busy ones come last: a line's length away from what is published before the first stripe.
     unused: u64,
     /// Good calls that were recorded without the lock and are put into the window later.
-    settled: Counter,
+    settled: AtomicU64,
     rejected: Counter,
     also_unused: u64,
 }
 
-const _: () = assert!(size_of::<Stripe>() == 64, "a cache line");
+const _: () = assert!(size_of::<Stripe>() >= 64, "a cache line");
 
 impl Stripe {
     #[inline]
@@ -99,8 +96,8 @@ impl Counters {
 
     #[inline]
     fn stripe(&self) -> &Stripe {
-        // The bound is a constant power of two, so this is a mask and no check.
-        &self.stripes[thread_number() % STRIPES]
+        let [first, ..] = &self.stripes;
+        self.stripes.get(stripe()).unwrap_or(first)
     }
 
     pub(crate) fn sum(&self) -> Calls {

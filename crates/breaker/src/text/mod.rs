@@ -126,6 +126,3 @@ impl From<Window> for WindowText {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
