@@ -12,6 +12,7 @@ mod family;
 mod labels;
 mod matcher;
 mod metadata;
+mod pattern;
 mod query;
 mod sample;
 mod state;
@@ -22,11 +23,14 @@ pub use append::{Appended, Appender, Cursor, Followed, Follower, SeriesInfo};
 pub use check::{CheckFailure, CheckResult, Evidence, FailureReason, Impact, Status};
 pub use clock::{Clock, SystemClock};
 pub use family::{MetricFamily, Point, Suffix};
-pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_valid_label_name, is_valid_metric_name};
+pub use labels::{
+    Fingerprint, Labels, LabelsBuilder, METRIC_NAME, is_valid_label_name, is_valid_metric_name,
+};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricKind};
+pub use pattern::from_go_regex;
 pub use query::{
-    CancelToken, Queryable, Selector, SelectHints, SeriesEntry, SeriesRef, SeriesSet, StorageError,
+    CancelToken, Queryable, SelectHints, Selector, SeriesEntry, SeriesRef, SeriesSet, StorageError,
 };
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use state::{Batch, Op, Record, StateStore, Table};

@@ -131,7 +131,7 @@ impl Pattern {
         if !pattern.contains(META) {
             return Ok(Self::Words(pattern.split('|').map(str::to_owned).collect()));
         }
-        regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
+        regex::RegexBuilder::new(&format!("^(?s:{})$", crate::from_go_regex(pattern)))
             .size_limit(REGEX_SIZE_LIMIT)
             .build()
             .map(Self::Regex)

@@ -1,6 +1,6 @@
 //! Selectors: a metric name, matchers in braces, or both.
 
-use breakwatch_model::{METRIC_NAME, MatchOp, Matcher};
+use breakwatch_model::{METRIC_NAME, MatchOp, Matcher, MatcherError};
 
 use super::expr::is_metric_identifier;
 use super::{Fail, Parsed, Parser};
@@ -82,11 +82,30 @@ impl Parser<'_> {
         match Matcher::new(op, label, text) {
             Ok(matcher) => Ok(Some(matcher)),
             Err(error) => {
-                self.note(name.span.to(value.span), error.to_string());
+                self.note(name.span.to(value.span), go_message(&error));
                 Ok(None)
             }
         }
     }
+}
+
+/// A broken pattern in Go's words, as far as the words of this engine tell the same.
+fn go_message(error: &MatcherError) -> String {
+    let whole = format!("^(?s:{})$", error.pattern);
+    let what = match error.reason.as_str() {
+        "unclosed group" => format!("missing closing ): `{whole}`"),
+        "unopened group" => format!("unexpected ): `{whole}`"),
+        "unclosed character class" => {
+            let class = whole.rfind('[').and_then(|at| whole.get(at..)).unwrap_or(&whole);
+            format!("missing closing ]: `{class}`")
+        }
+        "repetition operator missing expression" => {
+            let operator = error.pattern.chars().find(|c| matches!(c, '*' | '+' | '?')).unwrap_or('*');
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        reason => format!("{reason}: `{whole}`"),
+    };
+    format!("error parsing regexp: {what}")
 }
 
 fn selector(name: Option<String>, matchers: Vec<Matcher>, span: Span) -> VectorSelector {

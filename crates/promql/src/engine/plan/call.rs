@@ -5,6 +5,8 @@ use super::{
     HistogramCall, HistogramKind, LabelReplace, MapFunction, MatrixSource, Plan, RangeCall, Scalar, Vector,
     VectorKind,
 };
+use breakwatch_model::from_go_regex;
+
 use crate::ast::{Call, Expr, ValueType};
 use crate::engine::error::QueryError;
 use crate::functions::FunctionId as F;
@@ -259,10 +261,12 @@ fn label_replace(
     source: &str,
     pattern: &str,
 ) -> Compiled<LabelReplace> {
-    let regex =
-        regex::RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(REGEX_SIZE_LIMIT).build().map_err(
-            |_| QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}")),
-        )?;
+    let regex = regex::RegexBuilder::new(&format!("^(?s:{})$", from_go_regex(pattern)))
+        .size_limit(REGEX_SIZE_LIMIT)
+        .build()
+        .map_err(|_| {
+            QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}"))
+        })?;
     if destination.is_empty() {
         return Err(QueryError::execution(format!(
             "invalid destination label name in label_replace(): {destination}"
