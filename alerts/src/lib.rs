@@ -8,6 +8,7 @@ mod ack;
 mod alert;
 mod alerting;
 mod changes;
+pub mod conformance;
 pub mod config;
 mod cron;
 mod dedup;
@@ -16,12 +17,14 @@ mod inhibit;
 pub mod ledger;
 pub mod matchers;
 mod outbox;
+pub mod rules;
 mod silence;
 #[cfg(test)]
 mod testing;
 pub mod text;
 pub mod time_interval;
 mod transition;
+pub mod unittest;
 
 pub use ack::Ack;
 pub use alert::{BreakerOrigin, Origin};

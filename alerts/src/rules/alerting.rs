@@ -1,0 +1,239 @@
+//! An alerting rule: the elements of an expression's result become alerts.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
+use breakwatch_model::{Alert, Labels, METRIC_NAME, Sample, Timestamp};
+use breakwatch_promql::VectorSample;
+use breakwatch_template::{Context, QuerySample, RuleData, RuleTemplate};
+
+use super::active::{ActiveAlert, ActiveState};
+use super::evidence::StartGrace;
+use super::output::Environment;
+use super::recording::query;
+use super::{AlertConfig, state};
+
+/// How an evaluation is to be done.
+pub(super) struct Moment<'a> {
+    pub(super) at: Timestamp,
+    pub(super) offset: Duration,
+    pub(super) limit: usize,
+    pub(super) interval: Duration,
+    pub(super) resend_delay: Duration,
+    pub(super) env: &'a Environment<'a>,
+    /// After a start: until when absence and presence need fresh samples to count.
+    pub(super) grace: Option<StartGrace>,
+}
+
+/// An alerting rule with its instances.
+#[derive(Debug)]
+pub(super) struct AlertingRule {
+    pub(super) config: AlertConfig,
+    pub(super) active: HashMap<Labels, ActiveAlert>,
+    /// The stem of its records' keys.
+    pub(super) key: String,
+    /// Whether any of its texts is a template at all.
+    dynamic: bool,
+}
+
+/// An instance's fresh texts and value.
+struct Found {
+    annotations: Labels,
+    value: f64,
+}
+
+impl AlertingRule {
+    pub(super) fn new(config: AlertConfig, key: String) -> Self {
+        let mut templates = config.labels.iter().chain(&config.annotations);
+        let dynamic = templates.any(|(_, template)| template.text().contains("{{"));
+        Self { config, active: HashMap::new(), key, dynamic }
+    }
+
+    /// Evaluates the rule: instances begin, fire and end. Gives the samples to write.
+    ///
+    /// # Errors
+    /// The expression failed, two elements gave the same alert, or there are too many: nothing has changed then, save
+    /// that the last drops every instance, as in Prometheus.
+    pub(super) fn evaluate(
+        &mut self,
+        moment: &Moment<'_>,
+        changes: &mut state::Changes,
+    ) -> Result<Vec<(Labels, Sample)>, String> {
+        let vector = query(moment.env, &self.config.query, moment.at - moment.offset)?;
+        let mut found = self.expand(vector, moment)?;
+        for (labels, instance) in &mut found {
+            match self.active.entry(labels.clone()) {
+                Entry::Occupied(mut known) if known.get().state != ActiveState::Inactive => {
+                    let known = known.get_mut();
+                    known.value = instance.value;
+                    known.annotations = std::mem::take(&mut instance.annotations);
+                    if known.keep_firing_since.take().is_some() {
+                        changes.touch(labels);
+                    }
+                }
+                entry => {
+                    let annotations = std::mem::take(&mut instance.annotations);
+                    let new = ActiveAlert::begin(labels.clone(), annotations, instance.value, moment.at);
+                    entry.insert_entry(new);
+                    changes.touch(labels);
+                }
+            }
+        }
+        let active = self.advance(&found, moment, changes);
+        if moment.limit > 0 && active > moment.limit {
+            for labels in std::mem::take(&mut self.active).into_keys() {
+                changes.drop(&labels);
+            }
+            return Err(format!("exceeded limit of {} with {active} alerts", moment.limit));
+        }
+        Ok(self.samples(moment.at - moment.offset))
+    }
+
+    /// Moves every instance on; gives how many are pending or firing.
+    fn advance(
+        &mut self,
+        found: &HashMap<Labels, Found>,
+        moment: &Moment<'_>,
+        changes: &mut state::Changes,
+    ) -> usize {
+        let (at, config) = (moment.at, &self.config);
+        let mut count = 0;
+        self.active.retain(|labels, instance| {
+            let holds = found.contains_key(labels);
+            let in_doubt = instance.restored || (holds && instance.state == ActiveState::Pending);
+            let evidence = match &moment.grace {
+                Some(grace) if in_doubt => grace.has_evidence(&config.query, labels, at, moment.env),
+                _ => true,
+            };
+            if evidence {
+                instance.restored = false;
+            }
+            if !holds && instance.state == ActiveState::Inactive {
+                let forgotten = instance.forgotten(at);
+                if forgotten {
+                    changes.drop(labels);
+                }
+                return !forgotten;
+            }
+            if !holds && evidence {
+                if instance.state == ActiveState::Pending {
+                    changes.drop(labels);
+                    return false;
+                }
+                let was_kept = instance.keep_firing_since.is_some();
+                if !instance.kept(config.keep_firing_for, at) {
+                    instance.end(at);
+                    changes.touch(labels);
+                    return true;
+                }
+                if !was_kept {
+                    changes.touch(labels);
+                }
+            }
+            count += 1;
+            if instance.state == ActiveState::Pending && holds && evidence && at >= instance.active_at + config.hold {
+                instance.state = ActiveState::Firing;
+                instance.fired_at = Some(at);
+                changes.touch(labels);
+            }
+            true
+        });
+        count
+    }
+
+    /// The alerts of a result, with labels and texts expanded.
+    fn expand(&self, vector: Vec<VectorSample>, moment: &Moment<'_>) -> Result<HashMap<Labels, Found>, String> {
+        let env = moment.env;
+        let ask = |text: &str| -> Result<Vec<QuerySample>, String> {
+            let prepared = env.engine.prepare(text).map_err(|error| error.to_string())?;
+            let elements = query(env, &prepared, moment.at)?;
+            let plain = |element: VectorSample| QuerySample { labels: element.labels, value: element.sample.v };
+            Ok(elements.into_iter().map(plain).collect())
+        };
+        let mut context = Context::at(moment.at);
+        context.external_url = env.external_url;
+        context.query = Some(&ask);
+        let mut found = HashMap::with_capacity(vector.len());
+        for element in vector {
+            let value = element.sample.v;
+            let data = self.dynamic.then(|| {
+                RuleData::new(&element.labels, env.external_labels, env.external_url, value.into())
+            });
+            let mut labels = element.labels.to_builder();
+            labels.remove(METRIC_NAME);
+            for (name, template) in &self.config.labels {
+                labels.set(Arc::clone(name), self.text(name, template, data.as_ref(), &context));
+            }
+            labels.set("alertname", Arc::clone(&self.config.name));
+            let annotations = self.config.annotations.iter();
+            let annotations = annotations
+                .map(|(name, template)| (Arc::clone(name), self.text(name, template, data.as_ref(), &context)))
+                .collect();
+            let known = found.insert(labels.build(), Found { annotations, value });
+            if known.is_some() {
+                let message = "vector contains metrics with the same labelset after applying alert labels";
+                return Err(message.to_owned());
+            }
+        }
+        Ok(found)
+    }
+
+    /// A text; one that fails does not stop the alert.
+    fn text(&self, name: &str, template: &RuleTemplate, data: Option<&RuleData>, context: &Context<'_>) -> String {
+        let Some(data) = data else { return template.text().to_owned() };
+        let (text, error) = template.expand_or_error(data, context);
+        if let Some(error) = error {
+            tracing::warn!(alert = %self.config.name, name, %error, "expanding an alert's template failed");
+        }
+        text
+    }
+
+    /// `ALERTS` and `ALERTS_FOR_STATE` of everything pending or firing.
+    fn samples(&self, at: Timestamp) -> Vec<(Labels, Sample)> {
+        let mut samples = Vec::new();
+        for instance in self.active.values().filter(|instance| instance.state != ActiveState::Inactive) {
+            let mut labels = instance.labels.to_builder();
+            labels.set(METRIC_NAME, "ALERTS").set("alertstate", instance.state.as_str());
+            samples.push((labels.build(), Sample::new(at, 1.0)));
+            let labels = instance.labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
+            samples.push((labels, Sample::new(at, instance.active_at.secs() as f64)));
+        }
+        samples
+    }
+
+    /// The alerts to send after an evaluation, by labels.
+    pub(super) fn to_send(&mut self, moment: &Moment<'_>) -> Vec<Alert> {
+        let (at, resend_delay) = (moment.at, moment.resend_delay);
+        let valid_until = at + resend_delay.max(moment.interval) * 4;
+        let generator_url = generator_url(moment.env.external_url, self.config.query.text());
+        let mut alerts = Vec::new();
+        for instance in self.active.values_mut().filter(|instance| instance.needs_sending(resend_delay, at)) {
+            instance.last_sent = Some(at);
+            alerts.push(Alert {
+                labels: instance.labels.clone(),
+                annotations: instance.annotations.clone(),
+                starts_at: instance.fired_at.unwrap_or(instance.active_at),
+                ends_at: Some(instance.resolved_at.unwrap_or(valid_until)),
+                updated_at: at,
+                generator_url: generator_url.clone(),
+            });
+        }
+        alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
+        alerts
+    }
+}
+
+/// The page that shows the expression, as Prometheus links to its own.
+fn generator_url(external_url: &str, expression: &str) -> String {
+    let mut encoded = String::with_capacity(expression.len() * 2);
+    for byte in expression.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    format!("{external_url}/graph?g0.expr={encoded}&g0.tab=1")
+}
