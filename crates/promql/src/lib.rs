@@ -4,6 +4,7 @@
 //! argument, nothing waits, nothing is read from disk or network.
 
 pub mod ast;
+mod ast_json;
 pub mod conformance;
 pub mod duration;
 mod engine;
@@ -11,6 +12,7 @@ pub mod functions;
 mod lexer;
 pub mod number;
 mod parser;
+mod pretty;
 mod printer;
 pub mod quote;
 pub mod series;
@@ -19,9 +21,11 @@ pub mod testing;
 mod token;
 
 pub use ast::Expr;
+pub use ast_json::to_json;
 pub use engine::{
     Annotations, Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult, Series, Value,
     VectorSample,
 };
 pub use parser::{ParseError, ParseOptions, parse, parse_selector, parse_with};
+pub use pretty::pretty;
 pub use span::{Span, line_and_column};

@@ -35,8 +35,9 @@ pub struct ParseOptions {
 }
 
 impl ParseOptions {
-    /// Longer than any query a person or dashboard writes; short enough to bound what a query may cost.
-    pub const DEFAULT_MAX_LENGTH: usize = 16 * 1024;
+    /// Longer than any query a person or a program sensibly writes; parsing takes time in proportion to length,
+    /// a few milliseconds for this much.
+    pub const DEFAULT_MAX_LENGTH: usize = 128 * 1024;
     /// Far deeper than any real query, and shallow enough for the stack of a worker thread in a debug build.
     pub const DEFAULT_MAX_DEPTH: usize = 128;
 }
