@@ -83,14 +83,14 @@ struct Otlp {
 }
 
 enum Transport {
-    Grpc(grpc::Client),
+    Grpc(Box<grpc::Client>),
     Http(http::Client),
 }
 
 impl Transport {
     fn new(settings: &Settings) -> Result<Self, String> {
         Ok(match settings.protocol {
-            Protocol::Grpc => Self::Grpc(grpc::Client::new(settings)?),
+            Protocol::Grpc => Self::Grpc(Box::new(grpc::Client::new(settings)?)),
             Protocol::HttpProtobuf => Self::Http(http::Client::new(settings)?),
         })
     }
@@ -106,9 +106,12 @@ impl Transport {
 #[async_trait]
 impl Exporter for Otlp {
     async fn export(&self, batch: &SampleBatch) -> Result<Exported, ExportError> {
-        let mut accepted = std::mem::take(&mut *self.accepted.lock());
-        let chunks = self.encoder.lock().encode(batch, &accepted);
-        let mut exported = Exported { accepted: accepted.len() as u64, ..Exported::default() };
+        // Kept in its place and not taken: an export that is given up half-way is just dropped.
+        let (chunks, before) = {
+            let accepted = self.accepted.lock();
+            (self.encoder.lock().encode(batch, &accepted), accepted.len() as u64)
+        };
+        let mut exported = Exported { accepted: before, ..Exported::default() };
         let mut rejection = None;
         for chunk in chunks {
             let sent = tokio::time::timeout(self.timeout, self.transport.send(chunk.body)).await;
@@ -126,12 +129,12 @@ impl Exporter for Otlp {
                     rejection.get_or_insert(message);
                 }
                 Err(SendError::Retryable { message, retry_after }) => {
-                    *self.accepted.lock() = accepted;
                     return Err(ExportError::Retryable { message, retry_after });
                 }
             }
-            accepted.extend(chunk.keys);
+            self.accepted.lock().extend(chunk.keys);
         }
+        self.accepted.lock().clear();
         match rejection {
             Some(message) if exported.accepted == 0 => Err(ExportError::Rejected(message)),
             _ => Ok(exported),

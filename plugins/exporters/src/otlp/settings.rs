@@ -174,15 +174,12 @@ fn build_uri(text: &str, protocol: Protocol, insecure: bool, add_path: bool) -> 
     Ok(uri)
 }
 
-/// Headers of the settings laid over those of the environment.
+/// Headers of the settings, or those of the environment.
 fn read_headers(section: &mut Section<'_>, environment: &FromEnvironment) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
     let written = section.string_map("headers");
-    for (name, value) in written
-        .iter()
-        .flatten()
-        .chain(written.is_none().then_some(&environment.headers).into_iter().flatten())
-    {
+    let pairs = written.as_ref().unwrap_or(&environment.headers);
+    let mut headers = Vec::new();
+    for (name, value) in pairs {
         match (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
             (Ok(name), Ok(mut value)) => {
                 value.set_sensitive(true);
@@ -190,7 +187,7 @@ fn read_headers(section: &mut Section<'_>, environment: &FromEnvironment) -> Vec
             }
             (Err(_), _) => section.error_at("headers", format!("{name:?} is not the name of a header")),
             (_, Err(_)) => {
-                section.error_at("headers", format!("the value of {name:?} cannot be sent in a header"))
+                section.error_at("headers", format!("the value of {name:?} cannot be sent in a header"));
             }
         }
     }
