@@ -1,13 +1,15 @@
 //! The chunk: up to 32 series of one target over the same rows of time, as one value of the chunk store.
 //!
 //! Series of a target are measured together, so their times are stored once. A series that missed rows says
-//! which it has. The CRC covers everything, because no store underneath is trusted to notice damage.
+//! which it has. The CRC covers everything, because no store underneath is trusted to notice damage. A chunk of
+//! rollups has several columns per series, one for each aspect (minimum, maximum, …).
 //!
 //! ```text
 //! u8       version
 //! u32      CRC-32 of everything after it
 //! uvarint  rows
-//! u32      which slots of the group have a column, a bit each
+//! u32      which slots of the group have columns, a bit each
+//! u8       columns per slot
 //! uvarint  length of the times, then of each column in slot order
 //!          times, columns
 //! ```
@@ -43,6 +45,7 @@ pub(crate) struct Chunk {
     /// Times of the rows.
     pub(crate) times: Vec<i64>,
     mask: u32,
+    aspects: u8,
     columns: Vec<Range<usize>>,
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn encode(rows: &Rows, effort: Effort) -> Vec<u8> {
     put_times(&mut times, &rows.times);
     let mut columns = Vec::with_capacity(rows.columns.len());
     let mut mask = 0_u32;
+    let aspects = rows.columns.iter().map(|column| column.aspect + 1).max().unwrap_or(1);
     for column in &rows.columns {
         mask |= 1 << column.slot;
         let mut out = Vec::new();
@@ -64,6 +68,7 @@ pub(crate) fn encode(rows: &Rows, effort: Effort) -> Vec<u8> {
     out.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
     put_uvarint(&mut out, rows.times.len() as u64);
     out.extend_from_slice(&mask.to_le_bytes());
+    out.push(aspects);
     put_uvarint(&mut out, times.len() as u64);
     columns.iter().for_each(|column| put_uvarint(&mut out, column.len() as u64));
     out.extend_from_slice(&times);
@@ -122,8 +127,10 @@ impl Chunk {
             return Err(Malformed("fewer rows"));
         }
         let mask = reader.u32()?;
+        let aspects = reader.u8()?;
         let times_len: usize = reader.narrow()?;
-        let lens = (0..mask.count_ones()).map(|_| reader.narrow()).collect::<Result<Vec<usize>, _>>()?;
+        let count = mask.count_ones() * u32::from(aspects);
+        let lens = (0..count).map(|_| reader.narrow()).collect::<Result<Vec<usize>, _>>()?;
         let mut times = Vec::with_capacity(rows);
         read_times(&mut Bytes::new(reader.take(times_len)?), rows, &mut times)?;
         let mut at = bytes.len() - reader.len();
@@ -133,7 +140,7 @@ impl Chunk {
             columns.push(at..at + len);
             at += len;
         }
-        Ok(Self { rows, times, mask, columns, bytes })
+        Ok(Self { rows, times, mask, aspects, columns, bytes })
     }
 
     /// Bytes it takes in memory.
@@ -147,32 +154,32 @@ impl Chunk {
     }
 
     /// Decodes a column; `None` when the slot has none.
-    pub(crate) fn column(&self, slot: u8) -> Result<Option<ColumnRows>, Malformed> {
-        if usize::from(slot) >= MAX_SLOTS || self.mask & 1 << slot == 0 {
+    pub(crate) fn column(&self, slot: u8, aspect: u8) -> Result<Option<ColumnRows>, Malformed> {
+        if usize::from(slot) >= MAX_SLOTS || self.mask & 1 << slot == 0 || aspect >= self.aspects {
             return Ok(None);
         }
-        let index = (self.mask & ((1_u32 << slot) - 1)).count_ones() as usize;
+        let before = (self.mask & ((1_u32 << slot) - 1)).count_ones() as usize;
+        let index = before * usize::from(self.aspects) + usize::from(aspect);
         let range = self.columns.get(index).cloned().unwrap_or_default();
         let mut bytes = Bytes::new(self.bytes.get(range).unwrap_or_default());
         let runs = read_runs(&mut bytes, self.rows)?;
         let mut values = Vec::with_capacity(runs.rows());
         read_values(&mut bytes, runs.rows(), &mut values)?;
-        Ok(Some(ColumnRows { slot, runs, values }))
+        Ok(Some(ColumnRows { slot, aspect, runs, values }))
     }
 
-    /// Appends the samples of a slot inside `range`.
-    pub(crate) fn samples(&self, slot: u8, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), Malformed> {
-        if let Some(column) = self.column(slot)? {
+    /// Appends the samples of a slot (one aspect of them, in rollups) inside `range`.
+    pub(crate) fn samples(
+        &self,
+        slot: u8,
+        aspect: u8,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), Malformed> {
+        if let Some(column) = self.column(slot, aspect)? {
             column.samples(|row| self.times.get(row).copied().unwrap_or_default(), range, out);
         }
         Ok(())
-    }
-
-    /// All of it, decoded.
-    pub(crate) fn rows(&self) -> Result<Rows, Malformed> {
-        let columns =
-            self.slots().filter_map(|slot| self.column(slot).transpose()).collect::<Result<_, _>>()?;
-        Ok(Rows { times: self.times.clone(), columns })
     }
 
     /// First and last time.

@@ -64,6 +64,8 @@ impl Runs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ColumnRows {
     pub(crate) slot: u8,
+    /// Which of several columns of the slot; 0 where there is one.
+    pub(crate) aspect: u8,
     pub(crate) runs: Runs,
     /// Bits of the values, one for each row it has.
     pub(crate) values: Vec<u64>,
@@ -108,7 +110,7 @@ fn partition(rows: &Range<usize>, holds: impl Fn(usize) -> bool) -> usize {
 pub(crate) struct Rows {
     /// Milliseconds, growing strictly.
     pub(crate) times: Vec<i64>,
-    /// In slot order.
+    /// In slot order, and by aspect inside a slot.
     pub(crate) columns: Vec<ColumnRows>,
 }
 
@@ -119,8 +121,12 @@ impl Rows {
         times.sort_unstable();
         times.dedup();
         let column = |slot: u8, samples: &[Sample]| {
-            let mut column =
-                ColumnRows { slot, runs: Runs::default(), values: Vec::with_capacity(samples.len()) };
+            let mut column = ColumnRows {
+                slot,
+                aspect: 0,
+                runs: Runs::default(),
+                values: Vec::with_capacity(samples.len()),
+            };
             let mut row = 0;
             for sample in samples {
                 while times.get(row).is_some_and(|time| *time < sample.t.0) {

@@ -33,16 +33,17 @@ fn random_rows_survive_and_ranges_cut_right() {
         let rows = Rows::of(&series);
         let effort = if rng.bool() { Effort::Quick } else { Effort::Thorough };
         let chunk = Chunk::parse(encode(&rows, effort)).unwrap();
-        assert_eq!(chunk.rows().unwrap(), rows);
+        let columns: Vec<_> = chunk.slots().map(|slot| chunk.column(slot, 0).unwrap().unwrap()).collect();
+        assert_eq!((&chunk.times, columns), (&rows.times, rows.columns));
         let mut out = Vec::new();
         for (slot, samples) in &series {
             out.clear();
-            chunk.samples(*slot, all(), &mut out).unwrap();
+            chunk.samples(*slot, 0, all(), &mut out).unwrap();
             assert_eq!(out, *samples);
             let pick = |rng: &mut fastrand::Rng| Timestamp(1_700_000_000_000 + rng.i64(-5..205_000));
             let range = TimeRange::new(pick(&mut rng), pick(&mut rng));
             out.clear();
-            chunk.samples(*slot, range, &mut out).unwrap();
+            chunk.samples(*slot, 0, range, &mut out).unwrap();
             let expected: Vec<Sample> = samples.iter().filter(|s| range.contains(s.t)).copied().collect();
             assert_eq!(out, expected);
         }
@@ -66,6 +67,6 @@ fn an_absent_slot_has_no_samples() {
     let rows = Rows::of(&[(3, vec![Sample::new(Timestamp(5), 1.0)])]);
     let chunk = Chunk::parse(encode(&rows, Effort::Quick)).unwrap();
     assert_eq!(chunk.slots().collect::<Vec<_>>(), [3]);
-    assert_eq!(chunk.column(31).unwrap(), None);
+    assert_eq!(chunk.column(31, 0).unwrap(), None);
     assert_eq!(chunk.range(), TimeRange::new(Timestamp(5), Timestamp(5)));
 }

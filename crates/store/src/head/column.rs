@@ -79,7 +79,7 @@ impl Column {
 
     /// The column as rows of a chunk.
     pub(crate) fn rows(&self, slot: u8) -> ColumnRows {
-        ColumnRows { slot, runs: self.runs.clone(), values: self.values() }
+        ColumnRows { slot, aspect: 0, runs: self.runs.clone(), values: self.values() }
     }
 
     /// About how many bytes of memory it takes.

@@ -192,6 +192,12 @@ impl Head {
         }
     }
 
+    /// Whether samples of a day are still here.
+    pub(crate) fn has_day(&self, day: i64) -> bool {
+        let frozen = self.frozen.values().flatten().map(|frozen| &frozen.lane);
+        self.lanes.iter().flatten().chain(frozen).any(|lane| lane.day() == day)
+    }
+
     /// Lanes waiting to be stored, oldest first.
     pub(crate) fn frozen(&self) -> Vec<Arc<Frozen>> {
         let mut all: Vec<Arc<Frozen>> = self.frozen.values().flatten().cloned().collect();

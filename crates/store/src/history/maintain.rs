@@ -25,13 +25,6 @@ const GATHER_LANES: usize = 128;
 /// Memory for lanes that cannot be stored; beyond it the oldest are given up.
 const FROZEN_LIMIT: usize = 64 << 20;
 
-/// The log is kept this long beyond need: it is what a lost chunk store is rebuilt from, and what exporters
-/// that were away read.
-const WAL_KEPT: Duration = Duration::from_secs(2 * 3600 + 900);
-
-/// But beyond need no more than this much of it.
-const WAL_KEPT_BYTES: u64 = 256 << 20;
-
 /// A sled value beyond this goes into a file of its own; a chunk this large is cut in two.
 const CHUNK_LIMIT: usize = 60 << 10;
 
@@ -41,8 +34,9 @@ impl Shared {
         let _one = self.maintaining.lock();
         let now = self.dir.now();
         let sealed = self.seal(now, false);
+        let finished = self.finish_days(now);
         let retired = self.retire(now);
-        sealed.and(retired)
+        sealed.and(finished).and(retired)
     }
 
     /// Freezes what is due and stores it when there is enough of it. With `all` everything is stored now.
@@ -87,12 +81,14 @@ impl Shared {
             live.sealed.extend(sealed);
             live.head.first_frame(live.frame())
         };
+        self.write_checkpoint(replay_from)
+    }
+
+    /// Notes how far the hot tier is durable.
+    pub(crate) fn write_checkpoint(&self, replay_from: u64) -> Result<(), StorageError> {
         let durable = self.wal.lock().durable();
         let checkpoint = Checkpoint { replay_from, durable, days: self.hot.days() };
-        checkpoint
-            .write(&self.dir)
-            .map_err(|error| StorageError::io("cannot write the checkpoint", &error))?;
-        Ok(())
+        checkpoint.write(&self.dir).map_err(|error| StorageError::io("cannot write the checkpoint", &error))
     }
 
     /// A full disk passes; anything else means the day's store is not to be trusted any more.
@@ -113,18 +109,6 @@ impl Shared {
             given_up += live.head.drop_oldest_frozen();
         }
         count(&self.counters.dropped, given_up as u64);
-    }
-
-    /// Gives back the log that is not needed any more.
-    fn retire(&self, now: Timestamp) -> Result<(), StorageError> {
-        let needed = {
-            let live = self.live.read();
-            live.head.first_frame(live.frame())
-        };
-        let mut wal = self.wal.lock();
-        let needed = needed.min(wal.durable());
-        let trimmed = wal.trim(needed, now - WAL_KEPT, WAL_KEPT_BYTES);
-        trimmed.map_err(|error| StorageError::io("cannot remove old segments of the log", &error))
     }
 }
 

@@ -10,12 +10,14 @@
 
 mod append;
 mod cache;
+mod finish;
 mod follow;
 mod maintain;
 mod open;
 mod options;
 mod query;
 mod read;
+mod retire;
 mod stats;
 mod threads;
 
@@ -29,6 +31,7 @@ use std::time::Duration;
 use breakwatch_model::{StorageError, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
+use crate::block::Blocks;
 use crate::datadir::DataDir;
 use crate::head::Head;
 use crate::hot::Hot;
@@ -63,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) wal: Mutex<Wal>,
     pub(crate) hot: Hot,
+    pub(crate) blocks: Blocks,
     pub(crate) cache: Cache,
     pub(crate) positions: Mutex<follow::Positions>,
     pub(crate) counters: Counters,
@@ -171,6 +175,7 @@ impl History {
         let shared = &self.shared;
         let (head_samples, head_bytes) = shared.live.read().head.figures();
         let counters = &shared.counters;
+        let (raw_bytes, rollup_bytes) = shared.blocks.bytes();
         HistoryStats {
             series: shared.index.read().len() as u64,
             head_samples,
@@ -178,6 +183,9 @@ impl History {
             wal_bytes: shared.wal.lock().bytes(),
             hot_chunks: shared.hot.days().iter().map(|(_, count)| count).sum(),
             hot_bytes: shared.hot.bytes(),
+            blocks: shared.blocks.list().len() as u64,
+            raw_bytes,
+            rollup_bytes,
             accepted: read(&counters.accepted),
             out_of_order: read(&counters.out_of_order),
             duplicate: read(&counters.duplicate),
@@ -188,7 +196,6 @@ impl History {
             damaged_chunks: read(&counters.damaged_chunks),
             last_sync: Duration::from_micros(read(&counters.last_sync_micros)),
             degraded: shared.degraded.load(Ordering::Relaxed),
-            ..HistoryStats::default()
         }
     }
 

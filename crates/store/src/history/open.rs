@@ -10,6 +10,7 @@ use super::cache::Cache;
 use super::follow::Positions;
 use super::stats::{Counters, count};
 use super::{HistoryOptions, Live, Shared};
+use crate::block::Blocks;
 use crate::codec::Bytes;
 use crate::datadir::DataDir;
 use crate::head::Head;
@@ -29,7 +30,9 @@ pub(crate) fn open(
     let (mut registry, sound) =
         Registry::open(dir, &mut index).map_err(|error| fail("the series registry", &error))?;
     let checkpoint = Checkpoint::read(dir);
-    let (hot, lost) = Hot::open(dir, engine, &checkpoint)?;
+    let blocks = Blocks::open(dir)?;
+    let floor = blocks.finished_until().unwrap_or(Timestamp::MIN);
+    let (hot, lost) = Hot::open(dir, engine, &checkpoint, &|day| blocks.has_day(day))?;
     let wal_dir = dir.path().join("wal");
     dir.disk().create_dir_all(&wal_dir).map_err(|error| fail("the log", &error))?;
     let segments = Segments::find(&**dir.disk(), &wal_dir).map_err(|error| fail("the log", &error))?;
@@ -42,6 +45,7 @@ pub(crate) fn open(
         segments,
         sealed: FxHashMap::default(),
         head: Head::default(),
+        floor,
         next_tick: wal::tick_of(checkpoint.durable + 3),
         missing: 0,
     };
@@ -56,7 +60,7 @@ pub(crate) fn open(
     }
     count(&counters.dropped, replay.missing);
     let Replay { head, segments, next_tick, .. } = replay;
-    let live = Live { head, tick: next_tick, floor: Timestamp::MIN, ..Live::default() };
+    let live = Live { head, tick: next_tick, floor, ..Live::default() };
     let wal = Wal::new(
         std::sync::Arc::clone(dir.disk()),
         wal_dir,
@@ -76,6 +80,7 @@ pub(crate) fn open(
         registry: Mutex::new(registry),
         wal: Mutex::new(wal),
         hot,
+        blocks,
         cache: Cache::default(),
         positions: Mutex::new(Positions::default()),
         counters,
@@ -93,6 +98,8 @@ struct Replay<'a> {
     segments: Segments,
     sealed: FxHashMap<u32, Vec<Sealed>>,
     head: Head,
+    /// Samples before this are in blocks.
+    floor: Timestamp,
     next_tick: u64,
     /// Samples of series that nobody knows.
     missing: u64,
@@ -185,7 +192,7 @@ impl Replay<'_> {
             if next <= self.from {
                 continue;
             }
-            let Self { segments, head, sealed, missing, from, .. } = self;
+            let Self { segments, head, sealed, missing, from, floor, .. } = self;
             let read = segments.read(&**self.dir.disk(), number, &mut |entry| {
                 let Entry::Frame(frame) = entry else { return };
                 if frame.kind != KIND_SAMPLES || frame.number < *from {
@@ -198,7 +205,9 @@ impl Replay<'_> {
                         return;
                     };
                     let stored = sealed.get(&entry.place.group).into_iter().flatten();
-                    if stored.rev().any(|s| s.holds(entry.place.slot, sample.t.0, frame.number)) {
+                    if sample.t < *floor
+                        || stored.rev().any(|s| s.holds(entry.place.slot, sample.t.0, frame.number))
+                    {
                         head.note_last(id, sample);
                     } else {
                         head.replay(id, sample, frame.number);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use breakwatch_model::{
     CancelToken, Labels, Matcher, Metadata, Queryable, Sample, SelectHints, Selector, SeriesEntry, SeriesRef,
-    SeriesSet, StorageError, TimeRange,
+    SeriesSet, StorageError, TimeRange, Timestamp,
 };
 
 use super::read::Set;
@@ -36,7 +36,7 @@ impl Queryable for History {
         &'a self,
         selector: &'a Selector,
         range: TimeRange,
-        _hints: &SelectHints,
+        hints: &SelectHints,
         cancel: &'a CancelToken,
     ) -> Result<Box<dyn SeriesSet + 'a>, StorageError> {
         cancel.check()?;
@@ -46,6 +46,7 @@ impl Queryable for History {
             selector,
             places,
             range,
+            rollups_before: if hints.rollups { self.shared.raw_from() } else { Timestamp::MIN },
             cancel,
             next: 0,
             place: None,

@@ -10,8 +10,9 @@ use breakwatch_model::{
 use super::Shared;
 use super::cache::Address;
 use super::stats::count;
+use crate::block::{Block, BlockIndex, ChunkRef, Kind, LAST};
 use crate::chunk::Chunk;
-use crate::head::Frozen;
+use crate::head::{DAY, Frozen};
 use crate::hot::{Chunks, Key};
 use crate::incident::Unit;
 use crate::index::Place;
@@ -26,11 +27,19 @@ enum Source {
     Samples(Vec<Sample>),
     Frozen(Arc<Frozen>),
     Hot(Key, Arc<dyn Chunks>),
+    /// A chunk of a block, and which of its columns stands for the samples.
+    Block(Arc<Block>, ChunkRef, u8),
 }
 
 impl Shared {
-    /// The parts of a series inside `range`, by start.
-    pub(crate) fn parts(&self, place: Place, range: TimeRange, out: &mut VecDeque<Part>) {
+    /// The parts of a series inside `range`, by start. Before `rollups_before`, rollups stand in for samples.
+    pub(crate) fn parts(
+        &self,
+        place: Place,
+        range: TimeRange,
+        rollups_before: Timestamp,
+        out: &mut VecDeque<Part>,
+    ) {
         let mut parts: Vec<Part> = Vec::new();
         // The head before the hot tier: a lane that is stored in between is then seen twice, not never.
         let head = self.live.read().head.parts(place.group, place.slot, range);
@@ -45,9 +54,57 @@ impl Shared {
         parts.extend(
             hot.into_iter().map(|(key, store)| Part { range: key.range(), source: Source::Hot(key, store) }),
         );
+        // Blocks last, for the same reason.
+        self.block_parts(place, range, rollups_before, &mut parts);
         parts.sort_by_key(|part| part.range.start);
         out.clear();
         out.extend(parts);
+    }
+
+    fn block_parts(&self, place: Place, range: TimeRange, rollups_before: Timestamp, parts: &mut Vec<Part>) {
+        let early = TimeRange::new(range.start, range.end.min(Timestamp(rollups_before.0.saturating_sub(1))));
+        for block in self.blocks.list().iter() {
+            let (aspect, range) = match block.footer.kind {
+                Kind::Rollup => (LAST, early),
+                Kind::Raw | Kind::Partial => (0, range),
+            };
+            let held = block.footer.range;
+            if held.start > range.end || range.start > held.end {
+                continue;
+            }
+            let Some(index) = self.block_index(block) else { continue };
+            parts.extend(index.find(place.group, place.slot, range).map(|chunk| Part {
+                range: chunk.range,
+                source: Source::Block(Arc::clone(block), chunk, aspect),
+            }));
+        }
+    }
+
+    /// A block's index; a block whose index is damaged is set aside.
+    pub(crate) fn block_index(&self, block: &Arc<Block>) -> Option<Arc<BlockIndex>> {
+        match block.index(&**self.dir.disk()) {
+            Ok(Ok(index)) => Some(index),
+            Ok(Err(error)) => {
+                self.blocks.lose(block, &format!("its index is not {error}"));
+                None
+            }
+            // Removed by retention in between.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.damaged(&format!("the index of {} cannot be read: {error}", block.path.display()));
+                None
+            }
+        }
+    }
+
+    /// The earliest time of which there may be raw samples: before it rollups stand in.
+    pub(crate) fn raw_from(&self) -> Timestamp {
+        let hot = self.hot.days().first().map(|(day, _)| Timestamp(day.saturating_mul(DAY)));
+        let list = self.blocks.list();
+        let blocks = list.iter().filter(|block| block.footer.kind != Kind::Rollup);
+        let blocks = blocks.map(|block| Timestamp(block.footer.day.saturating_mul(DAY))).min();
+        let held = hot.into_iter().chain(blocks).min();
+        held.unwrap_or_else(|| self.live.read().floor.max(Timestamp(self.dir.now().0.div_euclid(DAY) * DAY)))
     }
 
     /// Appends the samples of a part inside `range`. A damaged chunk has none; it is counted and reported.
@@ -63,16 +120,21 @@ impl Shared {
             Source::Frozen(frozen) => frozen.lane.samples(slot, range, out),
             Source::Hot(key, store) => {
                 if let Some(chunk) = self.hot_chunk(key, &*store)? {
-                    self.decode(&chunk, slot, range, out);
+                    self.decode(&chunk, slot, 0, range, out);
+                }
+            }
+            Source::Block(block, chunk, aspect) => {
+                if let Some(chunk) = self.block_chunk(&block, chunk)? {
+                    self.decode(&chunk, slot, aspect, range, out);
                 }
             }
         }
         Ok(())
     }
 
-    fn decode(&self, chunk: &Chunk, slot: u8, range: TimeRange, out: &mut Vec<Sample>) {
+    fn decode(&self, chunk: &Chunk, slot: u8, aspect: u8, range: TimeRange, out: &mut Vec<Sample>) {
         let before = out.len();
-        if chunk.samples(slot, range, out).is_err() {
+        if chunk.samples(slot, aspect, range, out).is_err() {
             out.truncate(before);
             count(&self.counters.damaged_chunks, 1);
         }
@@ -108,6 +170,33 @@ impl Shared {
         }
     }
 
+    /// A chunk of a block, from memory if it was read lately; `None` when it is damaged or gone.
+    pub(crate) fn block_chunk(
+        &self,
+        block: &Block,
+        at: ChunkRef,
+    ) -> Result<Option<Arc<Chunk>>, StorageError> {
+        let address = Address::Block(block.serial, at.number);
+        if let Some(chunk) = self.cache.get(address) {
+            return Ok(Some(chunk));
+        }
+        match block.chunk(&**self.dir.disk(), at) {
+            Ok(Ok(chunk)) => {
+                let chunk = Arc::new(chunk);
+                self.cache.put(address, &chunk);
+                Ok(Some(chunk))
+            }
+            Ok(Err(error)) => {
+                let (name, offset) = (block.path.display(), at.offset);
+                self.damaged(&format!("the chunk at {offset} of {name} is not {error}"));
+                Ok(None)
+            }
+            // Removed by retention in between.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StorageError::io(format!("cannot read {}", block.path.display()), &error)),
+        }
+    }
+
     /// Counts a damaged chunk, and reports the first ones.
     pub(crate) fn damaged(&self, message: &str) {
         /// A store that is damaged all over says so a few times, not a million.
@@ -130,6 +219,8 @@ pub(crate) struct Set<'a> {
     pub(crate) selector: &'a Selector,
     pub(crate) places: Vec<Option<Place>>,
     pub(crate) range: TimeRange,
+    /// Before this rollups stand in for samples.
+    pub(crate) rollups_before: Timestamp,
     pub(crate) cancel: &'a CancelToken,
     pub(crate) next: usize,
     pub(crate) place: Option<Place>,
@@ -156,7 +247,7 @@ impl SeriesSet for Set<'_> {
             self.cancel.check()?;
             self.next += 1;
             let Some(place) = place else { continue };
-            self.shared.parts(place, self.range, &mut self.parts);
+            self.shared.parts(place, self.range, self.rollups_before, &mut self.parts);
             if !self.parts.is_empty() {
                 self.place = Some(place);
                 self.given = None;

@@ -118,11 +118,13 @@ pub(crate) type LostDays = Vec<i64>;
 
 impl Hot {
     /// Opens the stores of every day there is. A store that does not open, or that has less than `checkpoint`
-    /// says, is set aside and listed.
+    /// says, is set aside and listed. Days that are `finished` are blocks already: what a crash left of their
+    /// stores is removed.
     pub(crate) fn open(
         dir: &DataDir,
         engine: Box<dyn Engine>,
         checkpoint: &Checkpoint,
+        finished: &dyn Fn(i64) -> bool,
     ) -> Result<(Self, LostDays), StorageError> {
         let hot = Self { dir: dir.clone(), engine, days: RwLock::default() };
         let path = hot.path();
@@ -130,35 +132,35 @@ impl Hot {
             |error: &std::io::Error| StorageError::io(format!("cannot open {}", path.display()), error);
         dir.disk().create_dir_all(&path).map_err(|error| fail(&error))?;
         let entries = dir.disk().list(&path).map_err(|error| fail(&error))?;
-        let mut found: Vec<i64> =
-            entries.iter().filter(|e| e.is_dir).filter_map(|e| e.name.parse().ok()).collect();
+        let there = entries.iter().filter(|entry| entry.is_dir).filter_map(|entry| entry.name.parse().ok());
+        let (done, there): (Vec<i64>, Vec<i64>) = there.partition(|day| finished(*day));
+        for day in done {
+            let _ = dir.disk().remove_dir_all(&hot.day_path(day));
+        }
+        let expected: BTreeMap<i64, u64> =
+            checkpoint.days.iter().copied().filter(|(day, count)| *count > 0 && !finished(*day)).collect();
         let mut lost = Vec::new();
-        for (day, _) in checkpoint.days.iter().filter(|(day, count)| *count > 0 && !found.contains(day)) {
+        for day in expected.keys().filter(|day| !there.contains(day)) {
             dir.report(Unit::Hot, format!("the chunk store of day {day} is missing"), None);
             lost.push(*day);
         }
-        found.retain(|day| {
-            let opened = hot.open_day(*day);
-            let expected =
-                checkpoint.days.iter().find(|(known, _)| known == day).map_or(0, |(_, count)| *count);
-            match opened {
-                Ok(opened) if opened.count >= expected => {
-                    hot.days.write().insert(*day, opened);
-                    return true;
-                }
-                Ok(opened) => {
-                    let count = opened.count;
-                    drop(opened);
-                    hot.set_aside(*day, &format!("it has {count} of {expected} chunks"));
-                }
-                Err(error) => hot.set_aside(*day, &error.to_string()),
+        for day in there {
+            if let Err(why) = hot.admit(day, expected.get(&day).copied().unwrap_or(0)) {
+                hot.set_aside(day, &why);
+                lost.push(day);
             }
-            false
-        });
-        lost.extend(
-            entries.iter().filter_map(|e| e.name.parse::<i64>().ok()).filter(|day| !found.contains(day)),
-        );
+        }
         Ok((hot, lost))
+    }
+
+    /// Opens a day's store and takes it in if it has at least `expected` chunks; else says why not.
+    fn admit(&self, day: i64, expected: u64) -> Result<(), String> {
+        let opened = self.open_day(day).map_err(|error| error.to_string())?;
+        if opened.count < expected {
+            return Err(format!("it has {} of {expected} chunks", opened.count));
+        }
+        self.days.write().insert(day, opened);
+        Ok(())
     }
 
     fn path(&self) -> PathBuf {

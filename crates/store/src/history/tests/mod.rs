@@ -1,6 +1,7 @@
 //! The history against a model, over restarts, crashes and damage.
 
 mod basics;
+mod days;
 mod model;
 
 use std::sync::Arc;
