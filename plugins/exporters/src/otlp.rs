@@ -66,7 +66,7 @@ fn parse(
         timeout: settings.timeout,
         transport,
         encoder: Mutex::new(Encoder::new(context.resource.clone(), max_points)),
-        accepted: Mutex::default(),
+        progress: Mutex::default(),
         batch_size: max_points,
     }))
 }
@@ -77,9 +77,19 @@ struct Otlp {
     timeout: Duration,
     transport: Transport,
     encoder: Mutex<Encoder>,
-    /// Points of a batch that failed half-way which were accepted before.
-    accepted: Mutex<FxHashSet<PointKey>>,
+    progress: Mutex<Progress>,
     batch_size: usize,
+}
+
+/// How far a batch got that failed half-way.
+#[derive(Default)]
+struct Progress {
+    /// Samples that are answered, well or not.
+    answered: FxHashSet<PointKey>,
+    /// What became of them.
+    exported: Exported,
+    /// Why some were rejected for good.
+    rejection: Option<String>,
 }
 
 enum Transport {
@@ -106,35 +116,20 @@ impl Transport {
 #[async_trait]
 impl Exporter for Otlp {
     async fn export(&self, batch: &SampleBatch) -> Result<Exported, ExportError> {
-        // Kept in its place and not taken: an export that is given up half-way is just dropped.
-        let (chunks, before) = {
-            let accepted = self.accepted.lock();
-            (self.encoder.lock().encode(batch, &accepted), accepted.len() as u64)
-        };
-        let mut exported = Exported { accepted: before, ..Exported::default() };
-        let mut rejection = None;
+        // The progress stays in its place: an export that is given up half-way is just dropped.
+        let chunks = self.encoder.lock().encode(batch, &self.progress.lock().answered);
         for chunk in chunks {
             let sent = tokio::time::timeout(self.timeout, self.transport.send(chunk.body)).await;
-            let sent = sent.unwrap_or_else(|_| Err(SendError::no_answer(self.timeout)));
-            match sent {
-                Ok(answer) => {
-                    let refused = answer.refused.min(chunk.points);
-                    exported.accepted += chunk.points - refused;
-                    exported.refused += refused;
-                    keep_first(&mut exported.message, answer.message);
-                }
-                Err(SendError::Rejected(message)) => {
-                    exported.refused += chunk.points;
-                    keep_first(&mut exported.message, message.clone());
-                    rejection.get_or_insert(message);
-                }
+            match sent.unwrap_or_else(|_| Err(SendError::no_answer(self.timeout))) {
+                Ok(answer) => self.progress.lock().taken(chunk.points, answer),
+                Err(SendError::Rejected(message)) => self.progress.lock().rejected(chunk.points, message),
                 Err(SendError::Retryable { message, retry_after }) => {
                     return Err(ExportError::Retryable { message, retry_after });
                 }
             }
-            self.accepted.lock().extend(chunk.keys);
+            self.progress.lock().answered.extend(chunk.keys);
         }
-        self.accepted.lock().clear();
+        let Progress { exported, rejection, .. } = std::mem::take(&mut *self.progress.lock());
         match rejection {
             Some(message) if exported.accepted == 0 => Err(ExportError::Rejected(message)),
             _ => Ok(exported),
@@ -150,8 +145,24 @@ impl Exporter for Otlp {
     }
 }
 
-fn keep_first(kept: &mut String, message: String) {
-    if kept.is_empty() {
-        *kept = message;
+impl Progress {
+    fn taken(&mut self, points: u64, answer: Answer) {
+        let refused = answer.refused.min(points);
+        self.exported.accepted += points - refused;
+        self.exported.refused += refused;
+        self.say(answer.message);
+    }
+
+    fn rejected(&mut self, points: u64, message: String) {
+        self.exported.refused += points;
+        self.say(message.clone());
+        self.rejection.get_or_insert(message);
+    }
+
+    /// Keeps the first message: the others are usually the same.
+    fn say(&mut self, message: String) {
+        if self.exported.message.is_empty() {
+            self.exported.message = message;
+        }
     }
 }
