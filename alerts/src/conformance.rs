@@ -81,7 +81,8 @@ fn rule_file(path: &Path, load: &LoadText<'_>) -> Result<RuleFile, String> {
     let diagnostics = Diagnostics::new();
     let engine = Engine::new(EngineOptions::default());
     let node = node(path, load, &diagnostics);
-    let file = node.and_then(|node| RuleFile::read(&path.display().to_string(), &node, &engine, &diagnostics));
+    let file =
+        node.and_then(|node| RuleFile::read(&path.display().to_string(), &node, &engine, &diagnostics));
     file.ok_or_else(|| texts(diagnostics))
 }
 

@@ -55,6 +55,7 @@ pub fn run(
         return None;
     }
     let chosen = file.tests.iter().filter(|test| only.is_none_or(|only| only(&test.name)));
-    let tests = chosen.map(|test| TestReport { name: test.name.clone(), failures: run::run(test, &file, &rules) });
+    let tests =
+        chosen.map(|test| TestReport { name: test.name.clone(), failures: run::run(test, &file, &rules) });
     Some(Report { tests: tests.collect() })
 }

@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use breakwatch_model::{Alert, CancelToken, Clock, Labels, Queryable as _, Sample, StorageError, TimeRange, Timestamp};
+use breakwatch_model::{
+    Alert, CancelToken, Clock, Labels, Queryable as _, Sample, StorageError, TimeRange, Timestamp,
+};
 use breakwatch_plugin_api::Diagnostics;
 use breakwatch_promql::testing::MemoryStore;
 use breakwatch_promql::{Engine, EngineOptions};
@@ -133,8 +135,11 @@ fn run_scenario(cases: &Cases, scenario: &Scenario, load: &LoadText<'_>) -> Resu
     let file = node.and_then(|node| RuleFile::read("case", &node, &engine, &diagnostics));
     let Some(file) = file else { return Err(texts(diagnostics)) };
     let resend_delay = Duration::from_secs_f64(cases.resend_delay_s);
-    let mut groups: Vec<Group> =
-        file.groups.iter().map(|group| Group::new("case", group, Defaults { resend_delay, ..Defaults::default() })).collect();
+    let mut groups: Vec<Group> = file
+        .groups
+        .iter()
+        .map(|group| Group::new("case", group, Defaults { resend_delay, ..Defaults::default() }))
+        .collect();
     let store = MemoryStore::new();
     let longest = scenario.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
     let samples = scenario.watch_samples.unwrap_or(longest as f64);
@@ -159,7 +164,9 @@ fn run_scenario(cases: &Cases, scenario: &Scenario, load: &LoadText<'_>) -> Resu
         };
         for group in &mut groups {
             let outcome = group.evaluate(time(at), &env);
-            failures.extend(outcome.failures.iter().map(|failure| format!("{at}: {}: {}", failure.rule, failure.error)));
+            failures.extend(
+                outcome.failures.iter().map(|failure| format!("{at}: {}: {}", failure.rule, failure.error)),
+            );
             for alert in outcome.alerts {
                 sent.entry(alert.labels.clone()).or_default().push((at, alert));
             }
@@ -198,7 +205,12 @@ fn append(store: &MemoryStore, series: &[Series], index: usize, step: f64) {
 /// The expected states between two times.
 fn between(states: &[State], from: f64, to: f64) -> Vec<&State> {
     let ends = states.iter().skip(1).map(|state| state.from).chain([f64::INFINITY]);
-    states.iter().zip(ends).filter(|(state, end)| state.from <= to && from < *end).map(|(state, _)| state).collect()
+    states
+        .iter()
+        .zip(ends)
+        .filter(|(state, end)| state.from <= to && from < *end)
+        .map(|(state, _)| state)
+        .collect()
 }
 
 fn check_state(
@@ -212,14 +224,20 @@ fn check_state(
     let allowed = between(states, at - cases.group_interval_s - SLACK, at);
     let alerts = groups.iter().flat_map(Group::rules).filter_map(|rule| rule.alerting).flat_map(|a| a.alerts);
     let found = alerts.into_iter().find(|alert| alert.labels == expected.labels);
-    let (state, value) = found.map_or((ActiveState::Inactive, None), |alert| (alert.state, Some(alert.value)));
+    let (state, value) =
+        found.map_or((ActiveState::Inactive, None), |alert| (alert.state, Some(alert.value)));
     let fits = |wanted: &&State| wanted.state == state && (wanted.value.is_none() || wanted.value == value);
     if !allowed.iter().any(fits) {
-        return Some(format!("{at}: {} is {} ({value:?}), expected one of {allowed:?}", expected.labels, state.as_str()));
+        return Some(format!(
+            "{at}: {} is {} ({value:?}), expected one of {allowed:?}",
+            expected.labels,
+            state.as_str()
+        ));
     }
     let shown = stored_states(store, &expected.labels, at);
     let wanted: Vec<&str> = if state == ActiveState::Inactive { Vec::new() } else { vec![state.as_str()] };
-    (shown != wanted).then(|| format!("{at}: ALERTS of {} shows {shown:?}, expected {wanted:?}", expected.labels))
+    (shown != wanted)
+        .then(|| format!("{at}: ALERTS of {} shows {shown:?}, expected {wanted:?}", expected.labels))
 }
 
 /// The values of `alertstate` that a query for `ALERTS` would show.
@@ -241,7 +259,13 @@ fn stored_states(store: &MemoryStore, labels: &Labels, at: f64) -> Vec<String> {
 }
 
 /// Messages: firing ones while it fires and ended ones for a while after, each in time and repeated in time.
-fn check_sent(expected: &Expected, states: &[State], sent: &[(f64, Alert)], end: f64, cases: &Cases) -> Vec<String> {
+fn check_sent(
+    expected: &Expected,
+    states: &[State],
+    sent: &[(f64, Alert)],
+    end: f64,
+    cases: &Cases,
+) -> Vec<String> {
     let mut failures = Vec::new();
     let mut fail = |at: f64, what: &str| failures.push(format!("{at}: {} {what}", expected.labels));
     let late = cases.group_interval_s + SLACK;
@@ -256,7 +280,11 @@ fn check_sent(expected: &Expected, states: &[State], sent: &[(f64, Alert)], end:
         if firing && alert.ends_at != Some(time(at + cases.ends_at_delta_s)) {
             fail(*at, "has a wrong end");
         }
-        if !firing && alert.ends_at.is_some_and(|end| time(*at).since(end).as_secs_f64() >= cases.resolved_resend_s + late) {
+        if !firing
+            && alert
+                .ends_at
+                .is_some_and(|end| time(*at).since(end).as_secs_f64() >= cases.resolved_resend_s + late)
+        {
             fail(*at, "is still announced as over");
         }
         if let Some((before, last)) = previous.filter(|(_, last)| last.starts_at == alert.starts_at) {
@@ -275,7 +303,9 @@ fn check_sent(expected: &Expected, states: &[State], sent: &[(f64, Alert)], end:
         if !sent.iter().any(|(at, _)| state.from <= *at && *at <= (state.from + late).min(until + late)) {
             fail(state.from, "began to fire and was not sent in time");
         }
-        if until + late < end && !sent.iter().any(|(at, a)| until <= *at && *at <= until + late && a.ends_at <= Some(time(*at))) {
+        if until + late < end
+            && !sent.iter().any(|(at, a)| until <= *at && *at <= until + late && a.ends_at <= Some(time(*at)))
+        {
             fail(until, "ended and that was not sent in time");
         }
     }

@@ -133,7 +133,11 @@ impl AlertingRule {
                 }
             }
             count += 1;
-            if instance.state == ActiveState::Pending && holds && evidence && at >= instance.active_at + config.hold {
+            if instance.state == ActiveState::Pending
+                && holds
+                && evidence
+                && at >= instance.active_at + config.hold
+            {
                 instance.state = ActiveState::Firing;
                 instance.fired_at = Some(at);
                 changes.touch(labels);
@@ -144,12 +148,17 @@ impl AlertingRule {
     }
 
     /// The alerts of a result, with labels and texts expanded.
-    fn expand(&self, vector: Vec<VectorSample>, moment: &Moment<'_>) -> Result<HashMap<Labels, Found>, String> {
+    fn expand(
+        &self,
+        vector: Vec<VectorSample>,
+        moment: &Moment<'_>,
+    ) -> Result<HashMap<Labels, Found>, String> {
         let env = moment.env;
         let ask = |text: &str| -> Result<Vec<QuerySample>, String> {
             let prepared = env.engine.prepare(text).map_err(|error| error.to_string())?;
             let elements = query(env, &prepared, moment.at)?;
-            let plain = |element: VectorSample| QuerySample { labels: element.labels, value: element.sample.v };
+            let plain =
+                |element: VectorSample| QuerySample { labels: element.labels, value: element.sample.v };
             Ok(elements.into_iter().map(plain).collect())
         };
         let mut context = Context::at(moment.at);
@@ -158,9 +167,9 @@ impl AlertingRule {
         let mut found = HashMap::with_capacity(vector.len());
         for element in vector {
             let value = element.sample.v;
-            let data = self.dynamic.then(|| {
-                RuleData::new(&element.labels, env.external_labels, env.external_url, value.into())
-            });
+            let data = self
+                .dynamic
+                .then(|| RuleData::new(&element.labels, env.external_labels, env.external_url, value.into()));
             let mut labels = element.labels.to_builder();
             labels.remove(METRIC_NAME);
             for (name, template) in &self.config.labels {
@@ -169,7 +178,9 @@ impl AlertingRule {
             labels.set("alertname", Arc::clone(&self.config.name));
             let annotations = self.config.annotations.iter();
             let annotations = annotations
-                .map(|(name, template)| (Arc::clone(name), self.text(name, template, data.as_ref(), &context)))
+                .map(|(name, template)| {
+                    (Arc::clone(name), self.text(name, template, data.as_ref(), &context))
+                })
                 .collect();
             let known = found.insert(labels.build(), Found { annotations, value });
             if known.is_some() {
@@ -181,7 +192,13 @@ impl AlertingRule {
     }
 
     /// A text; one that fails does not stop the alert.
-    fn text(&self, name: &str, template: &RuleTemplate, data: Option<&RuleData>, context: &Context<'_>) -> String {
+    fn text(
+        &self,
+        name: &str,
+        template: &RuleTemplate,
+        data: Option<&RuleData>,
+        context: &Context<'_>,
+    ) -> String {
         let Some(data) = data else { return template.text().to_owned() };
         let (text, error) = template.expand_or_error(data, context);
         if let Some(error) = error {
@@ -204,7 +221,7 @@ impl AlertingRule {
     }
 
     /// The alerts to send after an evaluation, by labels.
-    pub(super) fn to_send(&mut self, moment: &Moment<'_>) -> Vec<Alert> {
+    pub(super) fn take_due(&mut self, moment: &Moment<'_>) -> Vec<Alert> {
         let (at, resend_delay) = (moment.at, moment.resend_delay);
         let valid_until = at + resend_delay.max(moment.interval) * 4;
         let generator_url = generator_url(moment.env.external_url, self.config.query.text());
@@ -230,7 +247,9 @@ fn generator_url(external_url: &str, expression: &str) -> String {
     let mut encoded = String::with_capacity(expression.len() * 2);
     for byte in expression.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte));
+            }
             b' ' => encoded.push('+'),
             byte => encoded.push_str(&format!("%{byte:02X}")),
         }

@@ -51,5 +51,8 @@ impl StartGrace {
 /// Whether a series could be behind an alert: no label that both have differs.
 fn compatible(series: &Labels, alert: &Labels) -> bool {
     let own = |name: &str| name == METRIC_NAME || name == "alertname";
-    series.iter().filter(|(name, _)| !own(name)).all(|(name, value)| alert.get(name).is_none_or(|v| v == value))
+    series
+        .iter()
+        .filter(|(name, _)| !own(name))
+        .all(|(name, value)| alert.get(name).is_none_or(|v| v == value))
 }

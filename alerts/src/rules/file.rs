@@ -185,9 +185,8 @@ impl Reader<'_> {
         }
         let interval = section.duration_or_zero("interval").filter(|interval| !interval.is_zero());
         let query_offset = section.duration_or_zero("query_offset");
-        let limit = section.parse("limit", |text| {
-            text.parse::<i64>().map_err(|_| "a whole number".to_owned())
-        });
+        let limit =
+            section.parse("limit", |text| text.parse::<i64>().map_err(|_| "a whole number".to_owned()));
         let labels = self.labels(&mut section, "labels", &format!("group {name:?}"));
         let rules = section.get("rules").map(|list| self.list(list)).unwrap_or_default();
         section.finish();

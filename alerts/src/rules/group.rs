@@ -11,7 +11,9 @@ use super::evidence::StartGrace;
 use super::file::texts;
 use super::grid::Grid;
 use super::output::Environment;
-use super::{ActiveAlert, ActiveState, AlertingView, GroupConfig, Health, RecordConfig, RuleConfig, RuleView};
+use super::{
+    ActiveAlert, ActiveState, AlertingView, GroupConfig, Health, RecordConfig, RuleConfig, RuleView,
+};
 use super::{recording, state};
 
 /// Settings for groups that do not say otherwise.
@@ -257,8 +259,10 @@ impl Group {
         for rule in &mut self.rules {
             rule.evaluate(&moment, &mut outcome);
         }
-        let ended: Vec<(Labels, Sample)> =
-            std::mem::take(&mut self.orphans).into_iter().map(|labels| (labels, Sample::stale(at - offset))).collect();
+        let ended: Vec<(Labels, Sample)> = std::mem::take(&mut self.orphans)
+            .into_iter()
+            .map(|labels| (labels, Sample::stale(at - offset)))
+            .collect();
         if let Err(error) = env.sink.write(&ended) {
             let failure = RuleFailure { rule: Arc::clone(&self.name), error: error.to_string() };
             outcome.failures.push(failure);
@@ -280,15 +284,18 @@ impl Group {
     /// The series its rules have written last, for ending them when the group goes away.
     #[must_use]
     pub fn series(&self) -> Vec<Labels> {
-        self.rules.iter().flat_map(|rule| rule.series.iter().cloned()).chain(self.orphans.iter().cloned()).collect()
+        self.rules
+            .iter()
+            .flat_map(|rule| rule.series.iter().cloned())
+            .chain(self.orphans.iter().cloned())
+            .collect()
     }
 
     /// Whether an instance with these labels is firing.
     #[must_use]
     pub fn is_firing(&self, labels: &Labels) -> bool {
-        self.alerting_rules().any(|rule| {
-            rule.active.get(labels).is_some_and(|instance| instance.state == ActiveState::Firing)
-        })
+        self.alerting_rules()
+            .any(|rule| rule.active.get(labels).is_some_and(|instance| instance.state == ActiveState::Firing))
     }
 
     fn alerting_rules(&self) -> impl Iterator<Item = &AlertingRule> {
@@ -336,7 +343,7 @@ impl Running {
                 let result = rule.evaluate(moment, &mut changes);
                 // Sent whether the samples can be written or not: a full disk must not keep a page back.
                 if result.is_ok() {
-                    outcome.alerts.extend(rule.to_send(moment));
+                    outcome.alerts.extend(rule.take_due(moment));
                 }
                 changes.write(&rule.key, &rule.active, &mut outcome.batch);
                 result
@@ -364,7 +371,9 @@ impl Running {
         let now: HashSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
         let before = std::mem::replace(&mut self.series, now);
         let end = Sample::stale(moment.at - moment.offset);
-        samples.extend(before.into_iter().filter(|labels| !self.series.contains(labels)).map(|labels| (labels, end)));
+        samples.extend(
+            before.into_iter().filter(|labels| !self.series.contains(labels)).map(|labels| (labels, end)),
+        );
         moment.env.sink.write(&samples).map_err(|error| error.to_string())?;
         Ok(count)
     }

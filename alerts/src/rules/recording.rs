@@ -31,7 +31,9 @@ pub(super) fn evaluate(
         }
         let labels = labels.build();
         if !seen.insert(labels.clone()) {
-            return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
+            return Err(
+                "vector contains metrics with the same labelset after applying rule labels".to_owned()
+            );
         }
         samples.push((labels, element.sample));
     }

@@ -24,9 +24,9 @@ impl Groups {
     /// The groups of these files.
     #[must_use]
     pub fn new(files: &[RuleFile], defaults: Defaults) -> Self {
-        let groups = files.iter().flat_map(|file| {
-            file.groups.iter().map(|group| Group::new(&file.path, group, defaults))
-        });
+        let groups = files
+            .iter()
+            .flat_map(|file| file.groups.iter().map(|group| Group::new(&file.path, group, defaults)));
         Self { groups: groups.collect() }
     }
 
@@ -70,7 +70,6 @@ impl Groups {
     }
 
     /// The groups, in the order of their files.
-    #[must_use]
     pub fn iter(&self) -> std::slice::Iter<'_, Group> {
         self.groups.iter()
     }

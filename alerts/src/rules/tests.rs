@@ -1,1 +1,6 @@
+//! Groups over described series, in simulated time.
 
+mod files;
+mod life;
+mod restart;
+mod sim;

@@ -38,10 +38,7 @@ fn same_value(a: f64, b: f64, fuzzy: bool) -> bool {
     a == b || (fuzzy && (a.next_up() == b || a.next_down() == b))
 }
 
-fn lines(
-    missing: impl Iterator<Item = String>,
-    extra: impl Iterator<Item = String>,
-) -> Option<String> {
+fn lines(missing: impl Iterator<Item = String>, extra: impl Iterator<Item = String>) -> Option<String> {
     let (mut missing, mut extra): (Vec<String>, Vec<String>) = (missing.collect(), extra.collect());
     if missing.is_empty() && extra.is_empty() {
         return None;

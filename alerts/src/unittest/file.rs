@@ -93,7 +93,10 @@ impl Test {
             interval: interval.unwrap_or(evaluation_interval),
             start: section.parse("start_timestamp", start).unwrap_or_default(),
             input: list(&mut section, "input_series").iter().filter_map(|n| input(n, diagnostics)).collect(),
-            alerts: list(&mut section, "alert_rule_test").iter().filter_map(|n| alert(n, diagnostics)).collect(),
+            alerts: list(&mut section, "alert_rule_test")
+                .iter()
+                .filter_map(|n| alert(n, diagnostics))
+                .collect(),
             expressions: list(&mut section, "promql_expr_test")
                 .iter()
                 .filter_map(|n| expression(n, diagnostics))
@@ -115,7 +118,9 @@ impl Test {
 /// RFC 3339 or seconds since the epoch.
 fn start(text: &str) -> Result<Timestamp, String> {
     let number = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).map(Timestamp::from_secs_f64);
-    number.or_else(|| Timestamp::parse_rfc3339(text)).ok_or_else(|| "a time in RFC 3339 or Unix seconds".to_owned())
+    number
+        .or_else(|| Timestamp::parse_rfc3339(text))
+        .ok_or_else(|| "a time in RFC 3339 or Unix seconds".to_owned())
 }
 
 fn input(node: &Node, diagnostics: &Diagnostics) -> Option<(String, String)> {
