@@ -35,7 +35,7 @@ fn exporter(protocol: Protocol, settings: &[(&str, String)]) -> Result<Box<dyn E
     for (name, text) in settings {
         match name.split_once('.') {
             Some((group, name)) => {
-                groups.entry(group.to_owned()).or_default().push((key(name), scalar(text)))
+                groups.entry(group.to_owned()).or_default().push((key(name), scalar(text)));
             }
             None => entries.push((key(name), scalar(text))),
         }
