@@ -92,12 +92,14 @@ fn database(node: &Node, _: &BuildContext, diagnostics: &Diagnostics) -> Option<
 fn host(node: &Node, _: &BuildContext, diagnostics: &Diagnostics) -> Option<Box<dyn Check>> {
     let before = diagnostics.error_count();
     let mut section = Section::open(node, diagnostics)?;
-    section.levels("used", Unit::Ratio);
-    section.levels("swap_used", Unit::Ratio);
-    section.levels("load1_per_cpu", Unit::Number);
-    section.levels("inodes_used", Unit::Ratio);
+    for share in ["used", "swap", "inodes"] {
+        section.levels(share, Unit::Ratio);
+    }
+    for load in ["load1", "load5", "load15"] {
+        section.levels(load, Unit::Number);
+    }
+    section.levels("available", Unit::Bytes);
     section.string("mount");
-    section.allow(["exclude", "include"]);
     done(section, Some("host".to_owned()), before)
 }
 
