@@ -25,6 +25,27 @@ pub(crate) fn clean_line(text: &str) -> String {
     clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A foreign text as one line of at most `max` characters.
+pub(crate) fn line(text: &str, max: usize) -> String {
+    let head = head(text, max);
+    let more = if head.len() < text.len() { "…" } else { "" };
+    clip(&format!("{}{more}", clean_line(head)), max)
+}
+
+/// A foreign text, line breaks kept, of at most `max` characters.
+pub(crate) fn block(text: &str, max: usize) -> String {
+    let head = head(text, max);
+    let more = if head.len() < text.len() { "…" } else { "" };
+    clip(&format!("{}{more}", clean(head).trim()), max)
+}
+
+/// As much of a text as can matter for `max` characters of it, so that a megabyte costs no more than a line.
+fn head(text: &str, max: usize) -> &str {
+    let bytes = max.saturating_mul(8).saturating_add(256).min(text.len());
+    let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
 /// At most `max` characters; what is cut is marked by `…`, which counts.
 pub(crate) fn clip(text: &str, max: usize) -> String {
     if text.chars().nth(max).is_none() {
@@ -63,6 +84,15 @@ mod tests {
         assert_eq!(clean("a\0b\u{1b}[31m\u{202e}c\r\nd\re\tf\u{9b}"), "ab[31mc\nd\ne\tf");
         assert_eq!(clean_line(" a\r\n\tb \u{2028}c"), "a b c");
         assert_eq!(clean("grüße 東京 🙂 \u{fffd}"), "grüße 東京 🙂 \u{fffd}");
+    }
+
+    #[test]
+    fn a_megabyte_is_cut_before_it_is_read() {
+        let long = "word ".repeat(200_000);
+        assert_eq!(line(&long, 10), "word word…");
+        assert_eq!(line(&format!("a{}", " ".repeat(100_000)), 10), "a…");
+        assert_eq!(block("a\r\n b \n", 10), "a\n b");
+        assert_eq!(line("short\ntext", 10), "short text");
     }
 
     #[test]

@@ -4,16 +4,25 @@
 //! its payload in a pure function (golden files in `testdata/`) and sends it once; retries, order, breakers and
 //! limits belong to whoever calls.
 
+mod alertmanager;
 mod alertmanager_json;
 mod clean;
+mod command;
+mod discord;
 mod email;
+mod heartbeat;
 mod http;
 mod ids;
 mod layout;
+mod log;
+mod markdown;
+mod msteamsv2;
+mod ntfy;
 mod pagerduty;
 mod settings;
 mod shorten;
 mod slack;
+mod telegram;
 mod template;
 #[cfg(test)]
 mod testing;
@@ -23,4 +32,33 @@ mod webhook;
 use breakwatch_plugin_api::NotifierEntry;
 
 /// Every integration that is built in.
-pub static NOTIFIERS: &[NotifierEntry] = &[slack::ENTRY, email::ENTRY, pagerduty::ENTRY, webhook::ENTRY];
+pub static NOTIFIERS: &[NotifierEntry] = &[
+    slack::ENTRY,
+    email::ENTRY,
+    pagerduty::ENTRY,
+    webhook::ENTRY,
+    alertmanager::ENTRY,
+    command::ENTRY,
+    log::ENTRY,
+    msteamsv2::ENTRY,
+    discord::ENTRY,
+    telegram::ENTRY,
+    ntfy::ENTRY,
+    heartbeat::ENTRY,
+];
+
+/// Kinds that Alertmanager knows and that are not built, so that the mistake can be named; `webhook` serves in
+/// their place. A kind's settings stand under `<kind>_configs`.
+pub const NOT_BUILT: &[&str] = &[
+    "incidentio",
+    "jira",
+    "mattermost",
+    "msteams",
+    "opsgenie",
+    "pushover",
+    "rocketchat",
+    "sns",
+    "victorops",
+    "webex",
+    "wechat",
+];

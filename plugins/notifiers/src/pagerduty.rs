@@ -106,36 +106,21 @@ fn texts(settings: &mut Settings<'_>) -> Texts {
         component: settings.text("component"),
         group: settings.text("group"),
         details: details.unwrap_or_default(),
-        images: items(settings, "images", |section, settings| Image {
-            src: section.get("src").and_then(|node| settings.text_of(node)),
-            alt: section.get("alt").and_then(|node| settings.text_of(node)),
-            href: section.get("href").and_then(|node| settings.text_of(node)),
-        })
-        .unwrap_or_default(),
-        links: items(settings, "links", |section, settings| LinkText {
-            href: section.get("href").and_then(|node| settings.text_of(node)),
-            text: section.get("text").and_then(|node| settings.text_of(node)),
-        }),
+        images: settings.items("images", image).unwrap_or_default(),
+        links: settings.items("links", link),
     }
 }
 
-fn items<T>(
-    settings: &mut Settings<'_>,
-    key: &'static str,
-    read: impl Fn(&mut Section<'_>, &Settings<'_>) -> T,
-) -> Option<Vec<T>> {
-    let node = settings.section.get(key)?;
-    let Some(nodes) = node.as_list() else {
-        settings.error(node, &format!("expected a list, found {}", node.describe()));
-        return None;
-    };
-    let read_one = |node| {
-        let mut section = Section::open(node, settings.diagnostics())?;
-        let item = read(&mut section, settings);
-        section.finish();
-        Some(item)
-    };
-    Some(nodes.iter().filter_map(read_one).collect())
+fn image(section: &mut Section<'_>, settings: &Settings<'_>) -> Option<Image> {
+    Some(Image {
+        src: settings.inner_text(section, "src"),
+        alt: settings.inner_text(section, "alt"),
+        href: settings.inner_text(section, "href"),
+    })
+}
+
+fn link(section: &mut Section<'_>, settings: &Settings<'_>) -> Option<LinkText> {
+    Some(LinkText { href: settings.inner_text(section, "href"), text: settings.inner_text(section, "text") })
 }
 
 #[async_trait]

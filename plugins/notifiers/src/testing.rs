@@ -126,6 +126,19 @@ pub(crate) fn poisoned(text: &str) -> Notification {
     notification
 }
 
+/// Whether every one of `special` in the text has a backslash before it.
+pub(crate) fn all_escaped(text: &str, special: &str) -> bool {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            c if special.contains(c) => return false,
+            _ => {}
+        }
+    }
+    true
+}
+
 /// A scalar.
 pub(crate) fn text(value: &str) -> Node {
     node(NodeKind::Scalar { text: value.to_owned(), quoted: false })

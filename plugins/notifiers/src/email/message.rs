@@ -10,7 +10,7 @@ use lettre::message::header::{
 use lettre::message::{Mailboxes, MultiPart, SinglePart};
 
 use super::body;
-use crate::clean::{clean, clean_line, clip};
+use crate::clean::{clean, line};
 use crate::ids::sha256_hex;
 use crate::layout::{Message, Room};
 use crate::template::{Data, Text, or_default, own};
@@ -133,7 +133,7 @@ fn filters(headers: &mut Headers, notification: &Notification) {
 
 /// A header from any text: one clean line, encoded by RFC 2047 where it is not ASCII.
 fn insert(headers: &mut Headers, name: &'static str, value: &str) {
-    let value = clip(&clean_line(value), MAX_HEADER);
+    let value = line(value, MAX_HEADER);
     headers.insert_raw(HeaderValue::new(HeaderName::new_from_ascii_str(name), value));
 }
 
@@ -144,7 +144,7 @@ fn verbatim(headers: &mut Headers, name: &'static str, value: &str) {
 }
 
 fn user_header(headers: &mut Headers, name: &HeaderName, value: &str) -> Result<(), NotifyError> {
-    let value = clip(&clean_line(value), MAX_HEADER);
+    let value = line(value, MAX_HEADER);
     // These hold addresses, whose names alone may be encoded.
     let addressed = ["From", "To", "Cc", "Reply-To", "Sender"].into_iter().any(|known| *name == known);
     if !addressed {

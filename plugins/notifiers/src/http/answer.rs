@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use breakwatch_plugin_api::NotifyError;
 
-use crate::clean::{clean_line, clip};
+use crate::clean::line;
 
 /// How much of an answer goes into an error or the ledger: enough for any provider's error text.
 const EXCERPT: usize = 200;
@@ -94,7 +94,7 @@ impl Answer {
 
 /// The beginning of a foreign text as one harmless line.
 pub(crate) fn excerpt(text: &str) -> String {
-    clip(clean_line(text).trim(), EXCERPT)
+    line(text, EXCERPT)
 }
 
 #[cfg(test)]

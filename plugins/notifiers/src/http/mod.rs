@@ -14,5 +14,6 @@ pub(crate) use self::answer::{Answer, Judged, excerpt};
 pub(crate) use self::config::HttpConfig;
 pub(crate) use self::deliver::{Posting, deliver};
 pub(crate) use self::dns::LastGood;
+pub(crate) use self::retry_after::capped;
 pub(crate) use self::scrub::Scrubber;
 pub(crate) use self::send::{HttpClient, Outgoing, base64, chain};

@@ -12,12 +12,16 @@ const CAP: Duration = Duration::from_secs(15 * 60);
 pub(super) fn parse(value: &str, date: Option<&str>, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        let seconds = value.parse().unwrap_or(u64::MAX);
-        return Some(Duration::from_secs(seconds).min(CAP));
+        return Some(capped(value.parse().unwrap_or(u64::MAX)));
     }
     let until = http_date(value)?;
     let from = date.and_then(http_date).unwrap_or(now);
     Some(until.since(from).min(CAP))
+}
+
+/// So many seconds, but not more than the cap.
+pub(crate) fn capped(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(CAP)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

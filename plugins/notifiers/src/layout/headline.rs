@@ -3,7 +3,7 @@
 use breakwatch_model::{Alert, AlertStatus};
 use breakwatch_plugin_api::{Notification, TransitionKind, format_duration};
 
-use crate::clean::{clean_line, clip};
+use crate::clean::line;
 
 /// Long enough for a check, its target and a reason; short enough for a lock screen and a mail client's list.
 const LENGTH: usize = 250;
@@ -20,7 +20,7 @@ pub(super) fn of(notification: &Notification) -> String {
         _ => (group_subject(notification), group(notification, firing)),
     };
     let colon = if predicate.is_empty() { "" } else { ": " };
-    clip(&clean_line(&format!("{tag} {subject}{colon}{predicate}")), LENGTH)
+    line(&format!("{tag} {subject}{colon}{predicate}"), LENGTH)
 }
 
 /// A breaker's alert is about its check; a rule's alert is about itself, and the check says where.

@@ -3,7 +3,7 @@
 use breakwatch_model::{Alert, AlertStatus, Timestamp};
 use breakwatch_plugin_api::format_duration;
 
-use crate::clean::{clean, clean_line, clip, link};
+use crate::clean::{block, line, link};
 
 /// Labels and annotations that have a place of their own, so that the list of the rest leaves them out.
 const TOLD_LABELS: [&str; 5] = ["alertname", "check", "type", "target", "severity"];
@@ -22,6 +22,9 @@ const TOLD_ANNOTATIONS: [&str; 10] = [
 
 /// Facts told of one alert; a reader on a phone has stopped long before, and Discord takes no more.
 const MOST_FACTS: usize = 25;
+
+/// Characters of a name that is not ours.
+const MOST_NAME: usize = 60;
 
 /// A named value, in one line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,8 +62,8 @@ impl Item {
     /// Tells an alert as of `now`, with at most `room` characters for each value.
     pub(crate) fn new(alert: &Alert, now: Timestamp, room: usize) -> Self {
         let annotation = |name: &str| alert.annotations.value(name);
-        let block = |name: &str| clip(clean(annotation(name)).trim(), room);
-        let line = |text: &str| clip(&clean_line(text), room);
+        let block = |name: &str| block(annotation(name), room);
+        let line = |text: &str| line(text, room);
         let (name, check) = (alert.name(), alert.labels.value("check"));
         let description = match annotation("description") {
             // The older of the two names for the same thing.
@@ -101,7 +104,7 @@ fn facts(alert: &Alert, now: Timestamp, room: usize) -> Vec<Fact> {
         (|name: &str| alert.labels.value(name), |name: &str| alert.annotations.value(name));
     let mut facts = Vec::new();
     let mut add = |name: &str, value: &str| {
-        let value = clip(&clean_line(value), room);
+        let value = line(value, room);
         if !value.is_empty() && facts.len() < MOST_FACTS {
             facts.push(Fact { name: name.to_owned(), value });
         }
@@ -128,7 +131,7 @@ fn facts(alert: &Alert, now: Timestamp, room: usize) -> Vec<Fact> {
     };
     add("Labels", &rest(&TOLD_LABELS, &mut alert.labels.iter()));
     for (name, value) in alert.annotations.iter().filter(|(name, _)| !TOLD_ANNOTATIONS.contains(name)) {
-        add(&clip(&clean_line(name), 60), value);
+        add(&line(name, MOST_NAME), value);
     }
     facts
 }

@@ -10,7 +10,7 @@ use breakwatch_model::AlertStatus;
 use breakwatch_plugin_api::{Notification, TransitionKind};
 
 pub(crate) use self::item::{Fact, Item};
-use crate::clean::{clean_line, clip, link};
+use crate::clean::{line, link};
 
 /// Characters of a remark: they are ours and short, but quote answers of others.
 const NOTE: usize = 300;
@@ -61,8 +61,7 @@ impl Message {
         let told = notification.firing().chain(notification.resolved()).take(room.alerts);
         let items: Vec<Item> =
             told.map(|alert| Item::new(alert, notification.created_at, room.value)).collect();
-        let mut notes: Vec<String> =
-            notification.notes.iter().map(|note| clip(&clean_line(note), NOTE)).collect();
+        let mut notes: Vec<String> = notification.notes.iter().map(|note| line(note, NOTE)).collect();
         let more = firing + resolved - items.len() + notification.truncated_alerts;
         if more > 0 {
             notes.push(format!("{more} more {} not shown", if more == 1 { "alert" } else { "alerts" }));

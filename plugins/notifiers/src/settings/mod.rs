@@ -194,6 +194,31 @@ impl<'n> Settings<'n> {
         }
     }
 
+    /// The items of a list of mappings; each is read by `read`, and every key it does not ask for is reported.
+    pub(crate) fn items<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&mut Section<'_>, &Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let node = self.section.get(key)?;
+        let Some(nodes) = node.as_list() else {
+            self.error(node, &format!("expected a list, found {}", node.describe()));
+            return None;
+        };
+        let read_one = |node| {
+            let mut section = Section::open(node, self.diagnostics)?;
+            let item = read(&mut section, self);
+            section.finish();
+            item
+        };
+        Some(nodes.iter().filter_map(read_one).collect())
+    }
+
+    /// A text, which may be a template, of a mapping inside this one.
+    pub(crate) fn inner_text(&self, section: &mut Section<'_>, key: &'static str) -> Option<Text> {
+        section.get(key).and_then(|node| self.text_of(node))
+    }
+
     /// A value of the `global:` section.
     pub(crate) fn global(&self, key: &str) -> Option<&'n Node> {
         self.context.global.as_ref()?.get(key).filter(|node| !node.is_null())

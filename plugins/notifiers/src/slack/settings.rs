@@ -165,55 +165,32 @@ fn texts(settings: &mut Settings<'_>) -> Texts {
         image_url: settings.text("image_url"),
         thumb_url: settings.text("thumb_url"),
         short_fields: settings.section.bool("short_fields").unwrap_or(false),
-        fields: items(settings, "fields", |section, settings| {
+        fields: settings.items("fields", |section, settings| {
             Some(FieldText {
                 title: required(section, settings, "title")?,
                 value: required(section, settings, "value")?,
                 short: section.bool("short"),
             })
         }),
-        actions: items(settings, "actions", action),
+        actions: settings.items("actions", action),
         mrkdwn_in: settings.section.strings("mrkdwn_in").filter(|parts| !parts.is_empty()),
     }
-}
-
-fn items<T>(
-    settings: &mut Settings<'_>,
-    key: &'static str,
-    read: impl Fn(&mut Section<'_>, &Settings<'_>) -> Option<T>,
-) -> Option<Vec<T>> {
-    let node = settings.section.get(key)?;
-    let Some(nodes) = node.as_list() else {
-        settings.error(node, &format!("expected a list, found {}", node.describe()));
-        return None;
-    };
-    let read_one = |node| {
-        let mut section = Section::open(node, settings.diagnostics())?;
-        let item = read(&mut section, settings);
-        section.finish();
-        item
-    };
-    Some(nodes.iter().filter_map(read_one).collect())
 }
 
 fn required(section: &mut Section<'_>, settings: &Settings<'_>, key: &'static str) -> Option<Text> {
     section.required(key).and_then(|node| settings.text_of(node))
 }
 
-fn optional(section: &mut Section<'_>, settings: &Settings<'_>, key: &'static str) -> Option<Text> {
-    section.get(key).and_then(|node| settings.text_of(node))
-}
-
 fn action(section: &mut Section<'_>, settings: &Settings<'_>) -> Option<ActionText> {
     let (kind, text) = (required(section, settings, "type"), required(section, settings, "text"));
-    let (url, name) = (optional(section, settings, "url"), optional(section, settings, "name"));
-    let (style, value) = (optional(section, settings, "style"), optional(section, settings, "value"));
+    let (url, name) = (settings.inner_text(section, "url"), settings.inner_text(section, "name"));
+    let (style, value) = (settings.inner_text(section, "style"), settings.inner_text(section, "value"));
     let confirm = section.section("confirm").and_then(|mut inner| {
         let confirm = ConfirmText {
             text: required(&mut inner, settings, "text"),
-            title: optional(&mut inner, settings, "title"),
-            ok_text: optional(&mut inner, settings, "ok_text"),
-            dismiss_text: optional(&mut inner, settings, "dismiss_text"),
+            title: settings.inner_text(&mut inner, "title"),
+            ok_text: settings.inner_text(&mut inner, "ok_text"),
+            dismiss_text: settings.inner_text(&mut inner, "dismiss_text"),
         };
         inner.finish();
         confirm.text.is_some().then_some(confirm)
