@@ -3,6 +3,7 @@
 pub(crate) mod group;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,30 +145,31 @@ const fn field(name: &'static str, kind: &'static str, default: &'static str, he
 }
 
 impl CheckConfig {
-    /// Whether two configurations of a check mean the same, so that a reload can keep its state. Where they
-    /// stand in the file makes no difference.
+    /// A digest of everything that matters, secrets included, for a reload to see what changed. Where the
+    /// check stands in the file and in which order its keys are written makes no difference. Good for one
+    /// process: it may differ in the next release.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.id, self.interval, self.timeout, self.retries, self.retry_interval).hash(&mut hasher);
+        (self.start_grace, self.negate, self.canary, self.probe_when_open.as_str()).hash(&mut hasher);
+        (&self.labels, self.impact, &self.category, &self.description).hash(&mut hasher);
+        (&self.runbook_url, &self.dashboard_url, self.paused).hash(&mut hasher);
+        let members = self.group().map(|group| group.members.as_slice()).unwrap_or_default();
+        for (id, _) in self.depends_on.iter().chain(members) {
+            id.hash(&mut hasher);
+        }
+        // Plain numbers, some of them floats: their text is as good as they are.
+        let breaker = BreakerSettings { place: Place::default(), ..self.breaker.clone() };
+        format!("{breaker:?}").hash(&mut hasher);
+        hash_value(&self.settings, &mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether two configurations of a check mean the same, so that its state can be kept.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
-        let ids = |config: &Self| config.depends_on.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
-        self.id == other.id
-            && self.interval == other.interval
-            && self.timeout == other.timeout
-            && self.retries == other.retries
-            && self.retry_interval == other.retry_interval
-            && self.start_grace == other.start_grace
-            && self.negate == other.negate
-            && self.canary == other.canary
-            && self.probe_when_open == other.probe_when_open
-            && self.breaker.same_as(&other.breaker)
-            && self.labels == other.labels
-            && self.impact == other.impact
-            && self.category == other.category
-            && ids(self) == ids(other)
-            && self.description == other.description
-            && self.runbook_url == other.runbook_url
-            && self.dashboard_url == other.dashboard_url
-            && self.paused == other.paused
-            && same_value(&self.settings, &other.settings)
+        self.digest() == other.digest()
     }
 
     /// The members, if this is a group.
@@ -180,18 +182,24 @@ impl CheckConfig {
     }
 }
 
-/// Whether two trees hold the same values, wherever they stand.
-pub(crate) fn same_value(a: &Node, b: &Node) -> bool {
-    match (&a.kind, &b.kind) {
-        (NodeKind::List(a), NodeKind::List(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
+/// Hashes what a tree holds, wherever it stands.
+fn hash_value(node: &Node, hasher: &mut DefaultHasher) {
+    match &node.kind {
+        NodeKind::Null => 0u8.hash(hasher),
+        NodeKind::Scalar { text, quoted } => (1u8, text, quoted).hash(hasher),
+        NodeKind::List(items) => {
+            (2u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| hash_value(item, hasher));
         }
-        (NodeKind::Map(entries), NodeKind::Map(others)) => {
-            let same =
-                |(key, value): &(Key, Node)| b.get(&key.name).is_some_and(|other| same_value(value, other));
-            entries.len() == others.len() && entries.iter().all(same)
+        NodeKind::Map(entries) => {
+            (3u8, entries.len()).hash(hasher);
+            let mut sorted: Vec<_> = entries.iter().collect();
+            sorted.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+            for (key, value) in sorted {
+                key.name.hash(hasher);
+                hash_value(value, hasher);
+            }
         }
-        (a, b) => a == b,
     }
 }
 

@@ -8,7 +8,6 @@ use breakwatch_plugin_api::{
 };
 
 use crate::breaker::BreakerSettings;
-use crate::check::same_value;
 use crate::load::base_dir;
 use crate::values;
 
@@ -166,4 +165,19 @@ pub(crate) fn split(node: &Node, common_keys: &[&str]) -> (Node, Node) {
         Node { place: node.place.clone(), kind, sensitive: false }
     };
     (part(common), part(own))
+}
+
+/// Whether two trees hold the same values, wherever they stand.
+fn same_value(a: &Node, b: &Node) -> bool {
+    match (&a.kind, &b.kind) {
+        (NodeKind::List(a), NodeKind::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_value(a, b))
+        }
+        (NodeKind::Map(entries), NodeKind::Map(others)) => {
+            let same =
+                |(key, value): &(Key, Node)| b.get(&key.name).is_some_and(|other| same_value(value, other));
+            entries.len() == others.len() && entries.iter().all(same)
+        }
+        (a, b) => a == b,
+    }
 }

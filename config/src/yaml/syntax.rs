@@ -22,17 +22,15 @@ pub(super) fn explain(error: &ScanError, text: &str, last: &Range<usize>) -> Rep
     use ErrorKind as K;
     let at = error.marker().byte_offset().unwrap_or(last.end).min(text.len());
     let (message, help, at) = match error.kind() {
-        K::TabNotAllowed | K::TabInBlockIndentation | K::TabInIndentation | K::TabInPlainScalar => {
-            (Some("a tab is used for indentation"), Some("YAML takes only spaces"), tab(text, at))
-        }
-        K::TabAtBlockScalarStart => {
+        K::TabNotAllowed
+        | K::TabInBlockIndentation
+        | K::TabInIndentation
+        | K::TabInPlainScalar
+        | K::TabAtBlockScalarStart => {
             (Some("a tab is used for indentation"), Some("YAML takes only spaces"), tab(text, at))
         }
         K::UnclosedQuotedScalar | K::InvalidQuotedScalarIndent | K::DocumentIndicatorInQuotedScalar => {
             (Some("a quoted text is not closed"), None, quote(text, last.end).unwrap_or(at))
-        }
-        K::InvalidTrailingSingleQuotedScalar | K::InvalidTrailingDoubleQuotedScalar => {
-            (Some("something follows a quoted text"), Some("quote all of the value or none of it"), at)
         }
         K::UnknownQuotedScalarEscape => (
             Some("unknown escape in a text in double quotes"),
@@ -44,42 +42,52 @@ pub(super) fn explain(error: &ScanError, text: &str, last: &Range<usize>) -> Rep
             Some("is a `:` missing here, or is the next line indented too far?"),
             last.start,
         ),
-        K::MappingValueNotAllowed => (
-            Some("a `:` stands where no key can be"),
-            Some("quote values that hold `: `, and check the indentation"),
-            at,
-        ),
-        K::InvalidColonPlacement => {
-            (Some("a `:` stands where no key can be"), Some("is a `]` or `}` missing before it?"), at)
+        kind => {
+            let (message, help) = words(kind);
+            (message, help, at)
         }
-        K::SimpleKeyExpected => (Some("expected `key: value`"), Some("is the `:` or its space missing?"), at),
-        K::ExpectedBlockMappingKey => (
-            Some("expected a key here"),
-            Some("check the indentation: the keys of a mapping begin in the same column"),
-            at,
-        ),
-        K::ExpectedBlockSequenceEntry => {
-            (Some("expected another `- item` of the list here"), Some("check the indentation"), at)
-        }
-        K::BlockSequenceEntryNotAllowed => {
-            (Some("a list cannot begin here"), Some("put `- item` on a line of its own"), at)
-        }
-        K::UnexpectedCharacter { .. } => (
-            None,
-            Some("quote values that begin with a special character such as `@`, `%` or a backquote"),
-            at,
-        ),
-        K::UnknownAnchor => (Some("this alias (`*name`) has no anchor (`&name`) before it"), None, at),
-        K::UnclosedFlowCollection { .. }
-        | K::ExpectedFlowMappingSeparator
-        | K::ExpectedFlowSequenceSeparator => {
-            (None, Some("each `{` and `[` needs its closing bracket and commas between the items"), at)
-        }
-        K::RecursionLimitExceeded => (Some("nested too deep"), None, at),
-        _ => (None, None, at),
     };
     let (line, column) = position(text, at);
     Report { line, column, message: message.map_or_else(|| plain(error), str::to_owned), help }
+}
+
+/// What is wrong (`None`: the parser's own words will do) and what to do about it.
+fn words(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
+    use ErrorKind as K;
+    match kind {
+        K::InvalidTrailingSingleQuotedScalar | K::InvalidTrailingDoubleQuotedScalar => {
+            (Some("something follows a quoted text"), Some("quote all of the value or none of it"))
+        }
+        K::MappingValueNotAllowed => (
+            Some("a `:` stands where no key can be"),
+            Some("quote values that hold `: `, and check the indentation"),
+        ),
+        K::InvalidColonPlacement => {
+            (Some("a `:` stands where no key can be"), Some("is a `]` or `}` missing before it?"))
+        }
+        K::SimpleKeyExpected => (Some("expected `key: value`"), Some("is the `:` or its space missing?")),
+        K::ExpectedBlockMappingKey => (
+            Some("expected a key here"),
+            Some("check the indentation: the keys of a mapping begin in the same column"),
+        ),
+        K::ExpectedBlockSequenceEntry => {
+            (Some("expected another `- item` of the list here"), Some("check the indentation"))
+        }
+        K::BlockSequenceEntryNotAllowed => {
+            (Some("a list cannot begin here"), Some("put `- item` on a line of its own"))
+        }
+        K::UnexpectedCharacter { .. } => {
+            (None, Some("quote values that begin with a special character such as `@`, `%` or a backquote"))
+        }
+        K::UnknownAnchor => (Some("this alias (`*name`) has no anchor (`&name`) before it"), None),
+        K::UnclosedFlowCollection { .. }
+        | K::ExpectedFlowMappingSeparator
+        | K::ExpectedFlowSequenceSeparator => {
+            (None, Some("each `{` and `[` needs its closing bracket and commas between the items"))
+        }
+        K::RecursionLimitExceeded => (Some("nested too deep"), None),
+        _ => (None, None),
+    }
 }
 
 /// Whether the last piece is a text over several lines.
