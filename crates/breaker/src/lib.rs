@@ -64,6 +64,9 @@ pub use transition::{Transition, TransitionCounts};
 pub use validate::{ConfigError, InvalidConfig};
 pub use window::WindowStats;
 
+#[cfg(test)]
+mod tests;
+
 /// The examples of the README compile and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

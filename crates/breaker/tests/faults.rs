@@ -250,7 +250,7 @@ fn b11_a_listener_blocks_nobody_may_reenter_and_may_panic() {
     });
     std::thread::scope(|scope| {
         let tripping = scope.spawn(|| calls(&breaker, 2, Outcome::Failure, now));
-        has_entered.recv().unwrap();
+        has_entered.recv_timeout(secs(60)).expect("the breaker opens and tells its listeners");
         // The listener is in the middle of its work; everybody else goes on.
         assert_eq!(breaker.state(), State::HalfOpen);
         calls(&breaker, 2, Outcome::Success, now);

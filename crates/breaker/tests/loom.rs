@@ -232,6 +232,24 @@ fn good_calls_counted_without_the_lock_are_neither_lost_nor_doubled() {
 }
 
 #[test]
+fn a_good_call_that_ends_just_after_the_opening_changes_nothing() {
+    explore(|now| {
+        let breaker = made(by_two().failure_threshold(1).failure_rate(None).count_window(10), now);
+        let good = move |breaker: &Breaker, told: &mut Told| {
+            call(breaker, Outcome::Success, now, told);
+        };
+        let bad = move |breaker: &Breaker, told: &mut Told| {
+            call(breaker, Outcome::Failure, now, told);
+        };
+        let threads = vec![spawn(&breaker, good), spawn(&breaker, bad)];
+        let told = judge(&breaker, Told::new(), threads);
+        let stats = breaker.stats(now);
+        assert_eq!((told.len(), stats.state, stats.consecutive_failures), (1, State::Open, 1));
+        assert_eq!(stats.window, told[0].window, "what opened it stays on view");
+    });
+}
+
+#[test]
 fn a_hold_wins_over_every_outcome_and_a_reset_ends_in_closed() {
     explore(|now| {
         let breaker = made(by_two(), now);
