@@ -4,6 +4,7 @@
 
 mod command;
 mod cpu;
+mod database;
 mod disk;
 mod http;
 mod load;
@@ -28,6 +29,7 @@ use breakwatch_plugin_api::CheckEntry;
 pub static CHECKS: &[CheckEntry] = &[
     http::ENTRY,
     command::ENTRY,
+    database::ENTRY,
     memory::ENTRY,
     cpu::ENTRY,
     load::ENTRY,
