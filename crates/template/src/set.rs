@@ -59,6 +59,13 @@ impl TemplateSet {
         self
     }
 
+    /// Replaces the functions for what is read and run from now on; those the set's templates call must stay.
+    #[must_use]
+    pub fn with_functions(mut self, functions: Arc<Functions>) -> Self {
+        self.functions = functions;
+        self
+    }
+
     /// Adds the templates of a file: those it defines, and under `name` what stands outside of them.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! Needs `go`; without it the test says loudly what was left out, and fails where `CI=true` and `BREAKWATCH_ORACLE=required`.
 //! `BREAKWATCH_ORACLE_CASES` sets how many templates are tried.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may be blunt")]
+
 mod oracle {
     pub(crate) mod data;
     pub(crate) mod generate;

@@ -18,28 +18,40 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 /// Line breaks are skipped, as Go does; what is not UTF-8 becomes U+FFFD.
 pub(super) fn decode(text: &str) -> Result<String, String> {
     let illegal = |at: usize| format!("illegal base64 data at input byte {at}");
+    let mut input = text.bytes().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n'));
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count, mut padding) = (0_u32, 0_u32, 0);
-    for (at, byte) in text.bytes().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n')) {
-        let digit = ALPHABET.iter().position(|known| *known == byte);
-        match digit {
-            Some(digit) if padding == 0 => {
-                bits = bits << 6 | u32::try_from(digit).unwrap_or(0);
-                count += 1;
-                if count == 4 {
-                    bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
-                    (bits, count) = (0, 0);
-                }
+    let (mut bits, mut count) = (0_u32, 0);
+    while let Some((at, byte)) = input.next() {
+        if let Some(digit) = ALPHABET.iter().position(|known| *known == byte) {
+            bits = bits << 6 | u32::try_from(digit).unwrap_or(0);
+            count += 1;
+            if count == 4 {
+                bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
+                (bits, count) = (0, 0);
             }
-            None if byte == b'=' && count >= 2 && count + padding < 4 => padding += 1,
-            _ => return Err(illegal(at)),
+            continue;
         }
+        // Padding fills up the last group and nothing may follow it.
+        if byte != b'=' || count < 2 {
+            return Err(illegal(at));
+        }
+        if count == 2 {
+            match input.next() {
+                Some((_, b'=')) => {}
+                Some((at, _)) => return Err(illegal(at - 1)),
+                None => return Err(illegal(text.len())),
+            }
+            bytes.push((bits >> 4) as u8);
+        } else {
+            bytes.extend([(bits >> 10) as u8, (bits >> 2) as u8]);
+        }
+        return match input.next() {
+            Some((at, _)) => Err(illegal(at)),
+            None => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        };
     }
-    match (count, padding) {
-        (0, 0) => {}
-        (2, 2) => bytes.push((bits >> 4) as u8),
-        (3, 1) => bytes.extend([(bits >> 10) as u8, (bits >> 2) as u8]),
-        _ => return Err(illegal(text.len())),
+    if count > 0 {
+        return Err(illegal(text.len() - count));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -37,46 +37,67 @@ fn iota_capital(c: char) -> Option<char> {
 }
 
 /// `title`: the first letter of each word in title case. `rest_lower` says whether the other letters become small:
-/// Alertmanager's function does that, Prometheus' leaves them.
+/// Alertmanager's function does that, Prometheus' leaves them. Words are found as Go's `cases` package does.
 pub(super) fn title(text: &str, rest_lower: bool) -> String {
-    let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
+    // Whether the word has had its capital: digits before it do not count.
     let mut in_word = false;
-    for (i, c) in chars.iter().copied().enumerate() {
-        let joined = in_word && joins(c, i.checked_sub(1).and_then(|p| chars.get(p)), chars.get(i + 1));
-        if !c.is_alphanumeric() && !joined {
-            // A connector such as `_` may carry on a word that has not begun its letters.
-            in_word = in_word && c == '_';
-            out.push(c);
-        } else if c.is_lowercase() || c.is_uppercase() {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c.is_lowercase() || c.is_uppercase() {
             match (in_word, rest_lower) {
                 (false, _) => out.extend(title_char(c)),
+                (true, true) if c == 'Σ' && ends_word(chars.as_str()) => out.push('ς'),
                 (true, true) => out.extend(c.to_lowercase()),
                 (true, false) => out.push(c),
             }
             in_word = true;
-        } else {
-            in_word = in_word || c.is_alphabetic() || c.is_numeric();
-            out.push(c);
+            continue;
         }
+        out.push(c);
+        let doubled = is_inner(c) && chars.as_str().starts_with(is_inner);
+        in_word = in_word && keeps_word(c) && !doubled;
     }
     out
 }
 
-/// Whether a character inside a word keeps it together: a combining mark, or punctuation between two letters or
-/// two digits, as in `don't`, `example.org` and `3.5`.
-fn joins(c: char, before: Option<&char>, after: Option<&char>) -> bool {
-    let both = |test: fn(char) -> bool| before.is_some_and(|c| test(*c)) && after.is_some_and(|c| test(*c));
-    match c {
-        '_' => true,
-        '\'' | '.' | '\u{2018}' | '\u{2019}' | '\u{2024}' => {
-            both(char::is_alphabetic) || both(char::is_numeric)
-        }
-        ':' | '\u{b7}' | '\u{2027}' => both(char::is_alphabetic),
-        ',' | ';' => both(char::is_numeric),
-        '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200d}' => true,
-        _ => false,
-    }
+/// Whether no letter follows but for what may stand inside a word.
+fn ends_word(rest: &str) -> bool {
+    !rest.chars().find(|c| !is_inner(*c) && !is_mark(*c)).is_some_and(is_word_letter)
+}
+
+/// Punctuation that does not end a word when it stands alone inside one, as in `don't` and `example.org`.
+fn is_inner(c: char) -> bool {
+    matches!(
+        c,
+        ':' | '.'
+            | '\''
+            | '\u{b7}'
+            | '\u{387}'
+            | '\u{2018}'
+            | '\u{2019}'
+            | '\u{2024}'
+            | '\u{2027}'
+            | '\u{ff07}'
+    )
+}
+
+/// Combining marks and format characters, which belong to what they follow.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{ad}' | '\u{200c}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Letters of scripts that put spaces between words; ideographs and the like are each a word of their own.
+fn is_word_letter(c: char) -> bool {
+    let spaceless = matches!(c,
+        '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}'
+        | '\u{20000}'..='\u{3ffff}');
+    c.is_alphabetic() && !spaceless
+}
+
+fn keeps_word(c: char) -> bool {
+    is_inner(c) || is_mark(c) || is_word_letter(c) || c.is_numeric() || c == '_'
 }
 
 fn title_char(c: char) -> impl Iterator<Item = char> {

@@ -87,7 +87,8 @@ pub(super) fn humanize_duration(value: f64) -> String {
     }
     let sign = if value < 0.0 { "-" } else { "" };
     let size = value.abs();
-    let whole = size as i64;
+    // What does not fit becomes the smallest integer, as on the processors Prometheus mostly runs on.
+    let whole = if size < i64::MAX as f64 { size as i64 } else { i64::MIN };
     let (days, hours, minutes, seconds) = (whole / 86400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
     if days != 0 {
         format!("{sign}{days}d {hours}h {minutes}m {seconds}s")

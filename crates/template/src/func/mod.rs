@@ -125,6 +125,15 @@ impl Functions {
         self.by_name.insert(name, Arc::new(function));
     }
 
+    /// Takes over every function of `other` whose name is not known here yet.
+    #[must_use]
+    pub fn merged(mut self, other: &Self) -> Self {
+        for (name, function) in &other.by_name {
+            self.by_name.entry(name).or_insert_with(|| Arc::clone(function));
+        }
+        self
+    }
+
     /// Whether a function of that name exists.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {

@@ -42,11 +42,20 @@ impl Patterns {
     }
 }
 
+/// The engine's complaint, in Go's words where users would search for them.
 fn message(pattern: &str, error: &regex::Error) -> String {
+    const SHOWN: usize = 80;
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
-    let pattern: String = pattern.chars().take(80).collect();
-    format!("error parsing regexp: {}: `{pattern}`", last.trim_start_matches("error: "))
+    let reason = match last.trim_start_matches("error: ") {
+        "unclosed group" => "missing closing )",
+        "unopened group" => "unexpected )",
+        "unclosed character class" => "missing closing ]",
+        "repetition operator missing expression" => "missing argument to repetition operator",
+        other => other,
+    };
+    let pattern: String = pattern.chars().take(SHOWN).collect();
+    format!("error parsing regexp: {reason}: `{pattern}`")
 }
 
 fn compile(call: &mut Call<'_, '_>, pattern: &str) -> Result<Regex, CallError> {
@@ -186,8 +195,6 @@ fn escape<'p>(tail: &'p str, in_class: bool, out: &mut String) -> &'p str {
         ('W', _) => out.push_str("[^0-9A-Za-z_]"),
         ('S', _) => out.push_str("[^\\t\\n\\f\\r ]"),
         ('b', false) => out.push_str("(?-u:\\b)"),
-        // Between two bytes of one character Rust's engine cannot stand, so that this is the same on text.
-        ('B', false) => out.push_str("(?:(?-u:\\b{start-half})(?-u:\\b{end-half})|[^\\x00-\\x{10FFFF}])"),
         ('C', false) => out.push_str("(?s:.)"),
         ('Q', false) => {
             let (literal, after) = rest.split_once("\\E").unwrap_or((rest, ""));

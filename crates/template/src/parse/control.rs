@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ast::{Branch, Invocation, Node, Pipe, Range};
 use super::unquote::unquote;
-use super::{Item, Parsed, Parser, Terminator, unexpected};
+use super::{Item, Parsed, Parser, Terminator, fault_at, unexpected};
 use crate::lex::{Kind, Token};
 
 impl<'s> Parser<'s> {
@@ -146,6 +146,6 @@ impl<'s> Parser<'s> {
         if !matches!(token.kind, Kind::Str | Kind::RawStr) {
             return Err(unexpected(token, context));
         }
-        unquote(token.text).map(Arc::from).ok_or_else(|| self.fault("invalid syntax"))
+        unquote(token.text).map(Arc::from).ok_or_else(|| fault_at(token, "invalid syntax"))
     }
 }

@@ -253,9 +253,10 @@ impl<'s> Parser<'s> {
     }
 }
 
+fn fault_at(token: &Token<'_>, reason: impl Into<String>) -> Fault {
+    Fault { place: Place { at: token.at, line: token.line }, reason: reason.into() }
+}
+
 fn unexpected(token: &Token<'_>, context: &str) -> Fault {
-    Fault {
-        place: Place { at: token.at, line: token.line },
-        reason: format!("unexpected {} in {context}", token.describe()),
-    }
+    fault_at(token, format!("unexpected {} in {context}", token.describe()))
 }

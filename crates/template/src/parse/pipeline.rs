@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ast::{Command, Expr, ExprKind, Pipe};
 use super::number::Number;
 use super::unquote::unquote;
-use super::{Parsed, Parser, unexpected};
+use super::{Parsed, Parser, fault_at, unexpected};
 use crate::fmt::quoted;
 use crate::lex::{Kind, Token};
 
@@ -160,7 +160,7 @@ impl<'s> Parser<'s> {
         let kind = match token.kind {
             Kind::Ident => {
                 if !(self.is_function)(token.text) {
-                    return Err(self.fault(format!("function {} not defined", quoted(token.text))));
+                    return Err(fault_at(&token, format!("function {} not defined", quoted(token.text))));
                 }
                 ExprKind::Ident(token.text.into())
             }
@@ -168,17 +168,17 @@ impl<'s> Parser<'s> {
             Kind::Nil => ExprKind::Nil,
             Kind::Variable => {
                 if !self.variables.iter().any(|known| **known == *token.text) {
-                    return Err(self.fault(format!("undefined variable {}", quoted(token.text))));
+                    return Err(fault_at(&token, format!("undefined variable {}", quoted(token.text))));
                 }
                 ExprKind::Variable(token.text.into(), Vec::new())
             }
             Kind::Field => ExprKind::Field(vec![field_name(&token)]),
             Kind::Bool => ExprKind::Bool(token.text == "true"),
             Kind::CharConst => {
-                ExprKind::Number(Number::from_char(token.text).map_err(|reason| self.fault(reason))?)
+                ExprKind::Number(Number::from_char(token.text).map_err(|reason| fault_at(&token, reason))?)
             }
             Kind::Number | Kind::Complex => {
-                ExprKind::Number(Number::parse(token.text).map_err(|reason| self.fault(reason))?)
+                ExprKind::Number(Number::parse(token.text).map_err(|reason| fault_at(&token, reason))?)
             }
             Kind::LeftParen => {
                 let pipe =
@@ -186,7 +186,7 @@ impl<'s> Parser<'s> {
                 return Ok(Some(Expr { at: pipe.at, kind: ExprKind::Pipe(Box::new(pipe)) }));
             }
             Kind::Str | Kind::RawStr => {
-                let value = unquote(token.text).ok_or_else(|| self.fault("invalid syntax"))?;
+                let value = unquote(token.text).ok_or_else(|| fault_at(&token, "invalid syntax"))?;
                 ExprKind::Str { written: token.text.into(), value: value.into() }
             }
             _ => {

@@ -83,5 +83,5 @@ pub(crate) fn parse_prometheus_duration(text: &str) -> Result<f64, String> {
         smaller = &smaller[at + 1..];
         rest = tail;
     }
-    Ok(sign * seconds(millis * 1_000_000))
+    Ok(sign * (millis * 1_000_000) as f64 / 1e9)
 }

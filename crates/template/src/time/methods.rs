@@ -116,7 +116,7 @@ fn add_date(value: &Value, call: &mut Call<'_, '_>) -> Result {
     let date = first.checked_add(days).map_err(|_| out_of_range())?.to_datetime(civil.time());
     let at = match &moment.zone {
         Zone::Named(zone) => zone.to_timestamp(date),
-        Zone::Utc | Zone::Fixed(_) => moment.offset().to_timestamp(date),
+        Zone::Utc | Zone::Fixed(..) => moment.offset().to_timestamp(date),
     };
     time(Moment::new(at.map_err(|_| out_of_range())?, moment.zone.clone()))
 }

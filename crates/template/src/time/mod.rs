@@ -6,6 +6,7 @@ mod methods;
 mod parse;
 
 use std::fmt;
+use std::sync::Arc;
 
 use breakwatch_model::Timestamp;
 use jiff::tz::{Offset, TimeZone};
@@ -25,8 +26,8 @@ pub struct Moment {
 pub(crate) enum Zone {
     Utc,
     Named(TimeZone),
-    /// An offset that came without a name.
-    Fixed(Offset),
+    /// An offset read from a text, with the name it had there, which may be none.
+    Fixed(Offset, Arc<str>),
 }
 
 /// Go's zero time is the first second of year 1, not of 1970.
@@ -81,7 +82,7 @@ impl Moment {
         match &self.zone {
             Zone::Utc => Offset::UTC,
             Zone::Named(zone) => zone.to_offset(self.at),
-            Zone::Fixed(offset) => *offset,
+            Zone::Fixed(offset, _) => *offset,
         }
     }
 
@@ -95,7 +96,7 @@ impl Moment {
         match &self.zone {
             Zone::Utc => "UTC".to_owned(),
             Zone::Named(zone) => zone.to_offset_info(self.at).abbreviation().to_owned(),
-            Zone::Fixed(_) => String::new(),
+            Zone::Fixed(_, name) => name.to_string(),
         }
     }
 

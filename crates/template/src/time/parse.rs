@@ -19,13 +19,8 @@ struct Fields {
     minute: i8,
     second: i8,
     nanos: i32,
-    zone: Option<ParsedZone>,
-}
-
-enum ParsedZone {
-    Utc,
-    Offset(i32),
-    Name,
+    offset: Option<i32>,
+    zone_name: Option<String>,
 }
 
 /// What a piece made of the text: the rest of it, or why not.
@@ -52,8 +47,7 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Moment, String> {
                 quoted(what)
             )
         };
-        let Some(after) = skip(rest, literal) else { return Err(cannot(literal, rest)) };
-        rest = after;
+        rest = skip(rest, literal).map_err(|left| cannot(literal, left))?;
         let Some((piece, spelled)) = piece else {
             if !rest.is_empty() {
                 return Err(format!("parsing time {}: extra text: {}", quoted(text), quoted(rest)));
@@ -72,21 +66,21 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Moment, String> {
     fields.finish().map_err(|what| format!("parsing time {}: {what} out of range", quoted(text)))
 }
 
-/// Steps over the text between two pieces; any run of spaces fits any other.
-fn skip<'t>(mut text: &'t str, mut literal: &str) -> Option<&'t str> {
+/// Steps over the text between two pieces; any run of spaces fits any other. The error is where they part.
+fn skip<'t>(mut text: &'t str, mut literal: &str) -> Result<&'t str, &'t str> {
     while let Some(c) = literal.chars().next() {
         if c == ' ' {
             if !text.is_empty() && !text.starts_with(' ') {
-                return None;
+                return Err(text);
             }
             literal = literal.trim_start_matches(' ');
             text = text.trim_start_matches(' ');
             continue;
         }
-        text = text.strip_prefix(c)?;
+        text = text.strip_prefix(c).ok_or(text)?;
         literal = &literal[c.len_utf8()..];
     }
-    Some(text)
+    Ok(text)
 }
 
 /// Between `least` and `most` digits.
@@ -153,9 +147,9 @@ impl Fields {
             }
             Piece::ZeroDay => Self::set(&mut self.day, ranged(text, (2, 2), 0..=99, "day")?),
             Piece::UnderYearDay | Piece::ZeroYearDay => {
-                let trimmed = if piece == Piece::UnderYearDay { text.trim_start_matches(' ') } else { text };
-                let wanted = 3_usize.saturating_sub(text.len() - trimmed.len());
-                let (day, rest) = number(trimmed, wanted, wanted)?;
+                let padded = piece == Piece::UnderYearDay;
+                let text = if padded { text.trim_start_matches(' ') } else { text };
+                let (day, rest) = number(text, if padded { 1 } else { 3 }, 3)?;
                 self.year_day = i16::try_from(day).ok();
                 Ok(rest)
             }
@@ -216,7 +210,7 @@ impl Fields {
 
     fn offset<'t>(&mut self, text: &'t str, z: bool, form: OffsetForm) -> Parsed<'t> {
         if let Some(rest) = text.strip_prefix('Z').filter(|_| z) {
-            self.zone = Some(ParsedZone::Utc);
+            self.offset = Some(0);
             return Ok(rest);
         }
         let sign = match text.bytes().next() {
@@ -238,32 +232,34 @@ impl Fields {
                 rest = rest.strip_prefix(':').ok_or(Fault::Mismatch)?;
             }
             let (value, tail) = number(rest, 2, 2)?;
-            let limit = if i == 0 { 24 } else { 60 };
+            let (limit, what) = match i {
+                0 => (24, "time zone offset hour"),
+                1 => (60, "time zone offset minute"),
+                _ => (60, "time zone offset second"),
+            };
             if value > limit {
-                return Err(Fault::Range("time zone offset"));
+                return Err(Fault::Range(what));
             }
             seconds += value * size;
             rest = tail;
         }
-        self.zone = Some(ParsedZone::Offset(sign * seconds));
+        self.offset = Some(sign * seconds);
         Ok(rest)
     }
 
-    /// An abbreviation of three or four capitals. Only `UTC` says where it is; any other counts as UTC too,
-    /// as Go does with one it does not know.
+    /// An abbreviation of three to five capitals. Only `UTC` says where it is; any other names an offset that is given
+    /// elsewhere, or none, as in Go.
     fn zone_name<'t>(&mut self, text: &'t str) -> Parsed<'t> {
-        if let Some(rest) = text.strip_prefix("UTC") {
-            self.zone = Some(ParsedZone::Utc);
-            return Ok(rest);
-        }
         let letters = text.bytes().take(6).take_while(u8::is_ascii_uppercase).count();
-        if !(3..=5).contains(&letters) {
-            return Err(Fault::Mismatch);
-        }
-        if self.zone.is_none() {
-            self.zone = Some(ParsedZone::Name);
-        }
-        Ok(&text[letters..])
+        let length = match (text.starts_with("UTC"), letters) {
+            (true, _) | (_, 3) => 3,
+            // Longer ones end in T, or are Western Indonesia's.
+            (_, 4) if text.as_bytes().get(3) == Some(&b'T') || text.starts_with("WITA") => 4,
+            (_, 5) if text.as_bytes().get(4) == Some(&b'T') => 5,
+            _ => return Err(Fault::Mismatch),
+        };
+        self.zone_name = Some(text[..length].to_owned());
+        Ok(&text[length..])
     }
 
     fn finish(self) -> Result<Moment, &'static str> {
@@ -284,13 +280,11 @@ impl Fields {
         };
         let time = jiff::civil::Time::new(hour, self.minute, self.second, self.nanos).map_err(|_| "hour")?;
         let civil = DateTime::from_parts(date, time);
-        let (offset, zone) = match self.zone {
-            Some(ParsedZone::Offset(seconds)) if seconds != 0 => {
-                let offset = Offset::from_seconds(seconds).map_err(|_| "time zone offset")?;
-                (offset, Zone::Fixed(offset))
-            }
-            _ => (Offset::UTC, Zone::Utc),
-        };
+        let seconds = self.offset.unwrap_or(0);
+        let name = self.zone_name.unwrap_or_default();
+        let offset = Offset::from_seconds(seconds).map_err(|_| "time zone offset")?;
+        let is_utc = seconds == 0 && (name.is_empty() || name == "UTC");
+        let zone = if is_utc { Zone::Utc } else { Zone::Fixed(offset, name.into()) };
         Ok(Moment::new(offset.to_timestamp(civil).map_err(|_| "year")?, zone))
     }
 }
