@@ -52,14 +52,22 @@ pub(super) fn kahan_add(value: f64, sum: f64, compensation: f64) -> (f64, f64) {
     (total, compensation)
 }
 
-/// Go's `math.Min`: NaN if either is.
+/// Go's `math.Min`: negative infinity if either is, else NaN if either is.
 pub(super) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    match (a, b) {
+        (f64::NEG_INFINITY, _) | (_, f64::NEG_INFINITY) => f64::NEG_INFINITY,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        _ => a.min(b),
+    }
 }
 
-/// Go's `math.Max`: NaN if either is.
+/// Go's `math.Max`: positive infinity if either is, else NaN if either is.
 pub(super) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    match (a, b) {
+        (f64::INFINITY, _) | (_, f64::INFINITY) => f64::INFINITY,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        _ => a.max(b),
+    }
 }
 
 /// Go's `int64(f)` on amd64: what does not fit becomes the smallest integer.

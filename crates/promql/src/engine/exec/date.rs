@@ -2,9 +2,17 @@
 
 use crate::functions::FunctionId as F;
 
+/// The first second Go's calendar knows: 1 January of the year -292277022399. It counts in 64 bits from there, so
+/// earlier times, and NaN, which becomes the smallest integer, come out at the far end, as in Prometheus.
+const GO_ORIGIN: i128 = -9_223_372_028_715_321_600;
+
 /// The part of the date `seconds` after the epoch that a function asks for.
 pub(super) fn date(function: F, seconds: i64) -> f64 {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let mut seconds = i128::from(seconds);
+    if seconds < GO_ORIGIN {
+        seconds += 1 << 64;
+    }
+    let (days, second) = (seconds.div_euclid(86_400) as i64, seconds.rem_euclid(86_400) as i64);
     match function {
         F::Hour => (second / 3600) as f64,
         F::Minute => (second / 60 % 60) as f64,
@@ -74,6 +82,7 @@ mod tests {
 
     #[test]
     fn no_number_is_too_large() {
+        assert_eq!(parts(i64::MIN), [292_277_026_596.0, 12.0, 4.0, 0.0, 339.0, 31.0, 15.0, 30.0]);
         for seconds in [i64::MIN, i64::MAX] {
             assert!(parts(seconds).iter().all(|part| part.is_finite()));
         }

@@ -1,0 +1,5 @@
+//! What several tests share: random expressions and random data, both from a seed.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub(crate) mod expr;
+pub(crate) mod prometheus;
