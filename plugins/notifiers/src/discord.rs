@@ -68,7 +68,10 @@ fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> O
 
 fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Discord> {
     let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url("webhook_url", "webhook_url_file");
+    let url = settings.required_secret_url(
+        ["webhook_url", "webhook_url_file"],
+        Some(["discord_webhook_url", "discord_webhook_url_file"]),
+    );
     let texts = Texts {
         content: settings.text("content"),
         title: settings.text_or("title", "discord.default.title"),

@@ -4,6 +4,7 @@
 //! daemon call it on its own `interval`.
 
 use async_trait::async_trait;
+use breakwatch_model::AlertStatus;
 use breakwatch_plugin_api::{
     Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
 };
@@ -45,7 +46,7 @@ fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> O
 
 fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Heartbeat> {
     let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url("url", "url_file");
+    let url = settings.required_secret_url(["url", "url_file"], None);
     let words: Vec<(&str, usize)> = METHODS.iter().enumerate().map(|(at, (word, _))| (*word, at)).collect();
     let method = settings.section.choice("method", &words).unwrap_or(0);
     let method = METHODS.get(method).map_or(Method::GET, |(_, method)| method.clone());
@@ -83,12 +84,20 @@ impl Notifier for Heartbeat {
     }
 
     async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
+        if notification.status == AlertStatus::Resolved {
+            // The always-firing alert has ended: that is the very silence the other side waits for.
+            return Ok(Receipt {
+                reference: String::new(),
+                answer: "no ping for the end of an alert".to_owned(),
+            });
+        }
         deliver(self, notification).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use breakwatch_plugin_api::TransitionKind;
     use breakwatch_sim::receiver::Receiver;
 
     use super::*;
@@ -104,8 +113,11 @@ mod tests {
             let heartbeat = build(&ENTRY, &texts(&settings), &context()).unwrap();
             heartbeat.notify(&sample(None)).await.unwrap();
             let request = receiver.requests().pop().unwrap();
+            let count = receiver.requests().len();
             assert_eq!((request.method.as_str(), request.path.as_str()), (wanted, "/ping/0000-key"));
             assert_eq!(request.body, b"");
+            heartbeat.notify(&sample(Some(TransitionKind::Closed))).await.unwrap();
+            assert_eq!(receiver.requests().len(), count, "the end of an alert is no sign of life");
         }
     }
 }

@@ -28,6 +28,8 @@ mod template;
 mod testing;
 mod tree;
 mod webhook;
+#[cfg(test)]
+mod wire;
 
 use breakwatch_plugin_api::NotifierEntry;
 
@@ -61,4 +63,5 @@ pub const NOT_BUILT: &[&str] = &[
     "victorops",
     "webex",
     "wechat",
+    "zoom",
 ];

@@ -60,7 +60,10 @@ fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> O
 
 fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Teams> {
     let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url("webhook_url", "webhook_url_file");
+    let url = settings.required_secret_url(
+        ["webhook_url", "webhook_url_file"],
+        Some(["msteams_webhook_url", "msteams_webhook_url_file"]),
+    );
     let texts = Texts {
         title: settings.text_or("title", "msteamsv2.default.title"),
         text: settings.text_or("text", "msteamsv2.default.text"),

@@ -64,13 +64,14 @@ fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> O
 
 fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Ntfy> {
     let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url("url", "url_file");
+    let url = settings.required_secret_url(["url", "url_file"], Some(["ntfy_url", "ntfy_url_file"]));
     if let (Some(SecretSource::Inline(secret)), Some(node)) = (&url, settings.section.get("url"))
         && split(secret).is_none()
     {
         settings.error(node, "expected the URL of a topic, such as `https://ntfy.sh/my-topic`");
     }
     let token = settings.secret("token", "token_file");
+    let token = token.or_else(|| settings.global_secret("ntfy_token", "ntfy_token_file"));
     let tags = settings.section.get("tags");
     let tags = tags.map(|node| {
         let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));

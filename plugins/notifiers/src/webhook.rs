@@ -90,7 +90,7 @@ fn read_url(settings: &mut Settings<'_>) -> Option<Url> {
     let node = settings.section.get("url");
     let Some((node, text)) = node.and_then(|node| Some((node, node.as_str().filter(|t| t.contains("{{"))?)))
     else {
-        return settings.required_secret_url("url", "url_file").map(Url::Fixed);
+        return settings.required_secret_url(["url", "url_file"], None).map(Url::Fixed);
     };
     // Alerts may choose the path, but never the host that messages go to.
     let fixed = text.split("{{").next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext};
+use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Secret};
 use lettre::message::Mailboxes;
 use lettre::message::header::HeaderName;
 
@@ -10,7 +10,7 @@ use super::message::Texts;
 use super::smtp::{Login, Security, Server};
 use super::{Email, tls};
 use crate::http::{LastGood, rustls_config};
-use crate::settings::{SEND_RESOLVED, Settings, TlsSettings, field};
+use crate::settings::{SEND_RESOLVED, SecretSource, Settings, TlsSettings, field};
 use crate::template::Text;
 
 /// Mail servers take their time: some wait many seconds before they greet a stranger.
@@ -26,6 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("smarthost", "host:port", "smtp_smarthost", "The mail server."),
     field("hello", "text", "localhost", "How we introduce ourselves."),
     field("auth_username", "text", "smtp_auth_username", "The user name; without it there is no login."),
+    field("auth_username_file", "file", "", "A file that holds the user name."),
     field("auth_password", "secret", "smtp_auth_password", "The password, for PLAIN and LOGIN."),
     field("auth_password_file", "file", "", "A file that holds the password; read again for each mail."),
     field("auth_identity", "text", "", "On whose behalf, for PLAIN."),
@@ -132,13 +133,13 @@ fn bool_or_global(settings: &mut Settings<'_>, key: &'static str, global: &str) 
 }
 
 fn login(settings: &mut Settings<'_>) -> Option<Login> {
-    let username = settings.or_global("auth_username", "smtp_auth_username").and_then(Node::as_str);
+    let username = username(settings);
     let identity = settings.or_global("auth_identity", "smtp_auth_identity").and_then(Node::as_str);
     let own = settings.secret("auth_password", "auth_password_file");
     let password = own.or_else(|| settings.global_secret("smtp_auth_password", "smtp_auth_password_file"));
     let cram = settings.secret("auth_secret", "auth_secret_file");
     let cram = cram.or_else(|| settings.global_secret("smtp_auth_secret", "smtp_auth_secret_file"));
-    let username = username.filter(|name| !name.is_empty())?;
+    let username = username?;
     let Some(password) = password else {
         let message = match cram {
             Some(_) => "CRAM-MD5 is not built: set `auth_password` for PLAIN or LOGIN",
@@ -148,6 +149,19 @@ fn login(settings: &mut Settings<'_>) -> Option<Login> {
         return None;
     };
     Some(Login { username: username.to_owned(), password, identity: identity.unwrap_or_default().to_owned() })
+}
+
+/// The user name, which is no secret but may stand in a file beside the one that is.
+fn username(settings: &mut Settings<'_>) -> Option<SecretSource> {
+    let inline = |node: &Node| node.as_str().filter(|name| !name.is_empty()).map(Secret::new);
+    let (own, file) = (settings.section.get("auth_username"), settings.section.get("auth_username_file"));
+    if own.is_none() && file.is_none() {
+        let global = settings.global("smtp_auth_username").and_then(inline).map(SecretSource::Inline);
+        return global.or_else(|| settings.global_secret("smtp_auth_username", "smtp_auth_username_file"));
+    }
+    let file =
+        file.and_then(|node| SecretSource::file(node, &settings.context.base_dir, settings.diagnostics()));
+    own.and_then(inline).map(SecretSource::Inline).or(file)
 }
 
 fn texts(settings: &mut Settings<'_>) -> Texts {

@@ -37,7 +37,7 @@ pub(super) enum Security {
 /// Who we are to the server.
 #[derive(Debug)]
 pub(super) struct Login {
-    pub(super) username: String,
+    pub(super) username: SecretSource,
     pub(super) password: SecretSource,
     /// On whose behalf, for PLAIN; usually empty.
     pub(super) identity: String,
@@ -235,13 +235,13 @@ async fn authenticate(connection: &mut AsyncSmtpConnection, login: &Login) -> Re
         // A relay that knows us by our address offers nothing; it will say so itself if it wants a password.
         return Ok(());
     }
-    let password = login.password.read().await?;
+    let (username, password) = (login.username.read().await?, login.password.read().await?);
     let encoded = |text: &str| Secret::new(crate::http::base64(text.as_bytes()));
     let commands = if plain {
-        let triple = Secret::new(format!("{}\0{}\0{}", login.identity, login.username, password.expose()));
+        let triple = Secret::new(format!("{}\0{}\0{}", login.identity, username.expose(), password.expose()));
         vec![Secret::new(format!("AUTH PLAIN {}", encoded(triple.expose()).expose()))]
     } else {
-        vec![Secret::new("AUTH LOGIN"), encoded(&login.username), encoded(password.expose())]
+        vec![Secret::new("AUTH LOGIN"), encoded(username.expose()), encoded(password.expose())]
     };
     let scrubber = Scrubber::new(commands.iter().chain([&password]));
     for command in &commands {

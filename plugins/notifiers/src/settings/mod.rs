@@ -18,8 +18,8 @@ use crate::template::{Templates, Text};
 /// enough that a hung one costs a page seconds and not minutes.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Keys of every integration that whoever routes and sends the messages reads.
-const ROUTER_KEYS: [&str; 3] = ["transitions", "fallback", "rate_limit"];
+/// Keys of every integration that the router reads.
+const ROUTER_KEYS: [&str; 1] = ["transitions"];
 
 /// The settings every integration has, for its documentation.
 pub(crate) const SEND_RESOLVED: &str = "Whether messages about the end of an alert are sent.";
@@ -149,17 +149,26 @@ impl<'n> Settings<'n> {
         Some(source)
     }
 
-    /// A secret that is an http or https URL and must be set.
+    /// A secret that is an http or https URL and must be set, here or in the `global:` section.
     pub(crate) fn required_secret_url(
         &mut self,
-        key: &'static str,
-        file_key: &'static str,
+        [key, file_key]: [&'static str; 2],
+        global: Option<[&'static str; 2]>,
     ) -> Option<SecretSource> {
         let written = |key| self.section.node().get(key).is_some_and(|node| !node.is_null());
-        if !written(key) && !written(file_key) {
+        if written(key) || written(file_key) {
+            return self.secret_url(key, file_key);
+        }
+        self.section.allow([key, file_key]);
+        let source = global.and_then(|[key, file_key]| {
+            let source = self.global_secret(key, file_key)?;
+            self.check_url(&source, self.global(key));
+            Some(source)
+        });
+        if source.is_none() {
             self.error(self.section.node(), &format!("one of `{key}` and `{file_key}` must be set"));
         }
-        self.secret_url(key, file_key)
+        source
     }
 
     /// Reports a URL written in the configuration that cannot be one. The URL itself is not repeated.
