@@ -87,7 +87,8 @@ impl Home {
         };
         let mut command = Command::new(program);
         command.current_dir(self.path()).stdin(Stdio::null()).stdout(open()).stderr(open());
-        command.env("LC_ALL", "C.UTF-8").env("HOME", self.path());
+        // Servers of the same kind tidy up after one another in a common directory for temporary files.
+        command.env("LC_ALL", "C.UTF-8").env("HOME", self.path()).env("TMPDIR", self.path());
         if let Some((user, group)) = self.identity {
             command.uid(user).gid(group);
         }
