@@ -83,16 +83,15 @@ pub fn assess(units: &[Arc<CheckUnit>], now: Timestamp) -> Health {
 }
 
 fn picture(mut components: Vec<Component>) -> Health {
-    let known: BTreeMap<Arc<str>, (Status, Vec<Arc<str>>)> = components
-        .iter()
-        .map(|c| (Arc::clone(&c.name), (c.status, c.depends_on.clone())))
-        .collect();
+    let known: BTreeMap<Arc<str>, (Status, Vec<Arc<str>>)> =
+        components.iter().map(|c| (Arc::clone(&c.name), (c.status, c.depends_on.clone()))).collect();
     for component in &mut components {
         component.at_risk_from = failing_dependencies(&component.name, &known);
     }
     let mut categories: BTreeMap<String, (Status, Counts)> = BTreeMap::new();
     for component in &components {
-        let (status, counts) = categories.entry(component.category.clone()).or_insert((Status::Healthy, Counts::default()));
+        let (status, counts) =
+            categories.entry(component.category.clone()).or_insert((Status::Healthy, Counts::default()));
         counts.add(component.status);
         *status = worse(*status, effect(component));
     }
@@ -127,7 +126,10 @@ fn worse(a: Status, b: Status) -> Status {
 
 /// Every failing check on the ways from `name` to its dependencies' dependencies, the deepest first: that one is
 /// the likeliest root cause.
-fn failing_dependencies(name: &Arc<str>, known: &BTreeMap<Arc<str>, (Status, Vec<Arc<str>>)>) -> Vec<Arc<str>> {
+fn failing_dependencies(
+    name: &Arc<str>,
+    known: &BTreeMap<Arc<str>, (Status, Vec<Arc<str>>)>,
+) -> Vec<Arc<str>> {
     let (mut seen, mut failing) = (BTreeSet::new(), Vec::new());
     let mut layer: Vec<Arc<str>> = known.get(name).map(|(_, deps)| deps.clone()).unwrap_or_default();
     while !layer.is_empty() {
@@ -177,7 +179,8 @@ mod tests {
             (Unknown, High, Unknown),
             (Unknown, Medium, Healthy),
         ] {
-            let health = picture(vec![component("a", status, impact, &[]), component("b", Healthy, High, &[])]);
+            let health =
+                picture(vec![component("a", status, impact, &[]), component("b", Healthy, High, &[])]);
             assert_eq!(health.overall, overall, "{status} {impact:?}");
         }
         assert_eq!(picture(Vec::new()).overall, Unknown);

@@ -17,7 +17,7 @@ use crate::checks::scheduler::{Command, Pulse, Units};
 use crate::checks::unit::CheckUnit;
 use crate::http::auth::Auth;
 use crate::reload::ReloadHandle;
-use crate::rules;
+use crate::rules::Rules;
 use crate::store::StoreHandle;
 use crate::telemetry::instruments::Instruments;
 
@@ -63,7 +63,7 @@ pub struct Shared {
     /// Alerts, groups, silences, outbox.
     pub alerting: alerting::Handle,
     /// Rule groups.
-    pub rules: rules::Handle,
+    pub rules: Rules,
     /// Reloads the configuration.
     pub reload: ReloadHandle,
     ready: AtomicBool,
@@ -104,7 +104,7 @@ pub struct Parts {
     /// See [`Shared::alerting`].
     pub alerting: alerting::Handle,
     /// See [`Shared::rules`].
-    pub rules: rules::Handle,
+    pub rules: Rules,
     /// See [`Shared::reload`].
     pub reload: ReloadHandle,
 }

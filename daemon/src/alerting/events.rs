@@ -12,7 +12,12 @@ use crate::checks::scheduler::Units;
 /// The event of a transition. A check's result was recorded before its breaker heard of it, so the last result is
 /// the one that moved the breaker.
 #[must_use]
-pub fn transition_event(guard: &Guard, transition: &Transition, units: &Units, clock: &dyn Clock) -> TransitionEvent {
+pub fn transition_event(
+    guard: &Guard,
+    transition: &Transition,
+    units: &Units,
+    clock: &dyn Clock,
+) -> TransitionEvent {
     let mut event = TransitionEvent {
         name: guard.name.to_string(),
         kind: guard.kind.as_str().to_owned(),

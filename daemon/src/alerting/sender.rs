@@ -165,7 +165,9 @@ impl Integration {
         let retryable = |message: String| NotifyError::Retryable { message, retry_after: None };
         match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(retryable("the notifier itself panicked: this is a fault of breakwatch".to_owned())),
+            Ok(Err(_)) => {
+                Err(retryable("the notifier itself panicked: this is a fault of breakwatch".to_owned()))
+            }
             Err(_) => Err(retryable(format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()))),
         }
     }
@@ -177,7 +179,9 @@ fn reason(error: &NotifyError) -> &'static str {
         NotifyError::Rejected(_) => "clientError",
         NotifyError::Misconfigured(_) => "authError",
         NotifyError::Retryable { retry_after: Some(_), .. } => "rateLimited",
-        NotifyError::Retryable { message, .. } if message.starts_with("no answer within") => "contextDeadlineExceeded",
+        NotifyError::Retryable { message, .. } if message.starts_with("no answer within") => {
+            "contextDeadlineExceeded"
+        }
         NotifyError::Retryable { .. } => "serverError",
     }
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_alerts::Alerting;
-use breakwatch_model::{AlertStatus, Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp};
+use breakwatch_model::{
+    AlertStatus, Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::sender::{Context, Readiness, Receivers, Senders};
@@ -194,7 +196,8 @@ impl AlertingTask {
             tracing::debug!(target: "ledger", record = ?record, "ledger");
         }
         let views = self.alerting.alerts(now);
-        let firing = views.iter().map(|view| &view.alert).filter(|alert| alert.status(now) == AlertStatus::Firing);
+        let firing =
+            views.iter().map(|view| &view.alert).filter(|alert| alert.status(now) == AlertStatus::Firing);
         let snapshot = Snapshot {
             firing: firing.cloned().collect(),
             outbox: self.alerting.stats(now).outbox,
@@ -208,7 +211,7 @@ impl AlertingTask {
         let gauge = |name: &'static str, unit, help, value: f64| {
             MetricFamily::gauge(name, unit, help).with(Labels::empty(), value)
         };
-        let oldest = stats.oldest_undelivered.map_or(0.0, |at| now.since(at).as_secs_f64());
+        let oldest = stats.oldest.as_secs_f64();
         let durable = f64::from(u8::from(self.refused.is_none()));
         vec![
             gauge("breakwatch_outbox_entries", "", "Messages not yet delivered.", stats.outbox as f64),

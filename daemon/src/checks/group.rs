@@ -63,7 +63,8 @@ impl Check for GroupCheck {
             return Err(CheckFailure::new(FailureReason::Members, message));
         }
         if available < needed {
-            let message = format!("{unknown} of {total} members are not measured: the group cannot be judged");
+            let message =
+                format!("{unknown} of {total} members are not measured: the group cannot be judged");
             return Err(CheckFailure::new(FailureReason::Internal, message));
         }
         if available < total {

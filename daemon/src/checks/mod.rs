@@ -1,6 +1,7 @@
 //! The check engine: when a check runs ([`schedule`], [`scheduler`]), how one run goes ([`runner`]), and what
 //! is kept and published of its result ([`unit`], [`results`], [`publish`]).
 
+pub mod group;
 pub mod publish;
 pub mod results;
 pub mod runner;
@@ -10,4 +11,3 @@ pub mod scheduler;
 
 pub mod series;
 pub mod unit;
-

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use breakwatch_breaker::{OwnedPermit, Outcome, State};
+use breakwatch_breaker::{Outcome, OwnedPermit, State};
 use breakwatch_model::{CheckFailure, CheckResult, Clock, Evidence, FailureReason, Status, Timestamp};
 use breakwatch_plugin_api::{CheckContext, Level, Recorder};
 use futures_util::FutureExt as _;
@@ -195,18 +195,16 @@ pub fn demand(unit: &CheckUnit) -> Demand {
 fn outcome(result: &CheckResult) -> Option<Outcome> {
     match (result.status, &result.failure) {
         (Status::Healthy | Status::Degraded, _) => Some(Outcome::Success),
-        (Status::Unhealthy, Some(failure)) if failure.reason == FailureReason::Timeout => Some(Outcome::Timeout),
+        (Status::Unhealthy, Some(failure)) if failure.reason == FailureReason::Timeout => {
+            Some(Outcome::Timeout)
+        }
         (Status::Unhealthy, _) => Some(Outcome::Failure),
         (Status::Unknown, _) => None,
     }
 }
 
 /// The status of a run: the worst of its judgements and its failure.
-fn verdict(
-    end: Result<(), CheckFailure>,
-    rec: &Recorder,
-    negate: bool,
-) -> (Status, Option<CheckFailure>) {
+fn verdict(end: Result<(), CheckFailure>, rec: &Recorder, negate: bool) -> (Status, Option<CheckFailure>) {
     let (status, failure) = match end {
         Err(failure) if failure.reason == FailureReason::Internal => (Status::Unknown, Some(failure)),
         Err(failure) => (Status::Unhealthy, Some(failure)),

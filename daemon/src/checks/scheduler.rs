@@ -221,7 +221,9 @@ impl Scheduler {
 
     fn reschedule(&mut self, name: &str) {
         let now = self.clock.monotonic();
-        let Some((name, slot)) = self.slots.get_key_value(name).filter(|(_, slot)| !slot.running) else { return };
+        let Some((name, slot)) = self.slots.get_key_value(name).filter(|(_, slot)| !slot.running) else {
+            return;
+        };
         let (name, due) = (Arc::clone(name), slot.grid.next(now, demand(&slot.unit)));
         if let Some(slot) = self.slots.get_mut(&name) {
             slot.due = due;

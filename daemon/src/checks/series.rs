@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use breakwatch_model::{Appender, Labels, MetricFamily, Point, Sample, SeriesRef, StorageError, Suffix, Timestamp};
+use breakwatch_model::{
+    Appender, Labels, MetricFamily, Point, Sample, SeriesRef, StorageError, Suffix, Timestamp,
+};
 use parking_lot::Mutex;
 
 /// The labels every stored series carries, as a scrape of the daemon would have given it.
@@ -64,11 +66,17 @@ impl SeriesWriter {
     ///
     /// # Errors
     /// When the store takes nothing at all.
-    pub fn write(&self, source: &Source, families: &[MetricFamily], at: Timestamp) -> Result<(), StorageError> {
+    pub fn write(
+        &self,
+        source: &Source,
+        families: &[MetricFamily],
+        at: Timestamp,
+    ) -> Result<(), StorageError> {
         let mut written = source.written.lock();
         let mut next = Vec::with_capacity(written.len());
         let mut batch = Vec::with_capacity(written.len());
-        let points = families.iter().flat_map(|family| family.points.iter().map(move |point| (family, point)));
+        let points =
+            families.iter().flat_map(|family| family.points.iter().map(move |point| (family, point)));
         for (i, (family, point)) in points.enumerate() {
             let entry = match written.get(i) {
                 Some(known) if known.is(family, point) => known.clone(),
@@ -98,9 +106,16 @@ impl SeriesWriter {
 
     fn resolve(&self, family: &MetricFamily, point: &Point) -> Written {
         let mut stored = family.series_labels(point).to_builder();
-        stored.set("job", Arc::clone(&self.identity.job)).set("instance", Arc::clone(&self.identity.instance));
+        stored
+            .set("job", Arc::clone(&self.identity.job))
+            .set("instance", Arc::clone(&self.identity.instance));
         let reference = self.appender.resolve(&stored.build(), &family.meta);
-        Written { name: Arc::clone(&family.name), suffix: point.suffix, labels: point.labels.clone(), reference }
+        Written {
+            name: Arc::clone(&family.name),
+            suffix: point.suffix,
+            labels: point.labels.clone(),
+            reference,
+        }
     }
 }
 

@@ -93,7 +93,10 @@ fn token(daemon: &Daemon) -> Result<Option<String>, Exit> {
     }
     let candidates = DATA_DIRECTORIES.iter().map(|directory| PathBuf::from(directory).join(TOKEN_FILE));
     // Not being allowed to read one is no error here: reading needs no token.
-    Ok(candidates.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| text.trim().to_owned()).next())
+    Ok(candidates
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .map(|text| text.trim().to_owned())
+        .next())
 }
 
 /// Runs a future to its end on a small runtime of its own.

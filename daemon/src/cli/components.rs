@@ -30,7 +30,9 @@ pub fn run(args: &Components) -> Result<ExitCode, Exit> {
     if let Some(wanted) = &args.kind {
         kinds.retain(|kind| kind.key == wanted);
         if kinds.is_empty() {
-            return Err(Exit::Failed(format!("there is no kind {wanted:?}; `breakwatch components` lists them")));
+            return Err(Exit::Failed(format!(
+                "there is no kind {wanted:?}; `breakwatch components` lists them"
+            )));
         }
     }
     let text = match (args.output, &args.kind) {
@@ -43,11 +45,20 @@ pub fn run(args: &Components) -> Result<ExitCode, Exit> {
 }
 
 fn kinds() -> Vec<Kind> {
-    let checks = CHECKS.iter().map(|e| Kind { class: "check", key: e.key, summary: e.summary, fields: e.fields });
-    let notifiers =
-        NOTIFIERS.iter().map(|e| Kind { class: "notifier", key: e.key, summary: e.summary, fields: e.fields });
-    let exporters =
-        EXPORTERS.iter().map(|e| Kind { class: "exporter", key: e.key, summary: e.summary, fields: e.fields });
+    let checks =
+        CHECKS.iter().map(|e| Kind { class: "check", key: e.key, summary: e.summary, fields: e.fields });
+    let notifiers = NOTIFIERS.iter().map(|e| Kind {
+        class: "notifier",
+        key: e.key,
+        summary: e.summary,
+        fields: e.fields,
+    });
+    let exporters = EXPORTERS.iter().map(|e| Kind {
+        class: "exporter",
+        key: e.key,
+        summary: e.summary,
+        fields: e.fields,
+    });
     checks.chain(notifiers).chain(exporters).collect()
 }
 

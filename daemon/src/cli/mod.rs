@@ -16,8 +16,6 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 pub use args::Args;
 use args::Command;
 pub use exit::Exit;

@@ -36,7 +36,8 @@ fn test(receiver: &str, files: &ConfigFiles) -> Result<ExitCode, Exit> {
     for integration in &configured.integrations {
         let Some(notifier) = loaded.alerting.notifiers.get(&integration.key) else { continue };
         let external_url = crate::wiring::load::external_url(&loaded.config);
-        let sent = block_on(async { Ok(send_both(&**notifier, receiver, &integration.key, &external_url).await) })?;
+        let sent =
+            block_on(async { Ok(send_both(&**notifier, receiver, &integration.key, &external_url).await) })?;
         for (what, outcome) in sent {
             let line = match outcome {
                 Ok(()) => paint("delivered", Colour::Green),
@@ -85,7 +86,13 @@ async fn attempt(notifier: &dyn Notifier, message: &Notification) -> Result<Rece
     }
 }
 
-fn message(receiver: &str, key: &str, external_url: &str, now: Timestamp, status: AlertStatus) -> Notification {
+fn message(
+    receiver: &str,
+    key: &str,
+    external_url: &str,
+    now: Timestamp,
+    status: AlertStatus,
+) -> Notification {
     let resolved = status == AlertStatus::Resolved;
     let labels = Labels::from_pairs([
         ("alertname", "BreakwatchTest"),

@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn columns_line_up_whatever_their_colour() {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-        let text = table(&[row(&["CHECK", "STATE"]), row(&["http/a", "\u{1b}[31mopen\u{1b}[0m"]), row(&["b", ""])]);
+        let text =
+            table(&[row(&["CHECK", "STATE"]), row(&["http/a", "\u{1b}[31mopen\u{1b}[0m"]), row(&["b", ""])]);
         assert_eq!(text, "CHECK   STATE\nhttp/a  \u{1b}[31mopen\u{1b}[0m\nb");
     }
 }

@@ -55,7 +55,8 @@ fn duration(text: &str) -> Result<Duration, Exit> {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, Exit> {
-    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).map(Timestamp::from_secs_f64);
+    let seconds =
+        text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).map(Timestamp::from_secs_f64);
     let time = seconds.or_else(|| Timestamp::parse_rfc3339(text));
     time.ok_or_else(|| Exit::Failed(format!("{text:?} is neither seconds since the epoch nor RFC 3339")))
 }
@@ -65,7 +66,9 @@ fn show(data: &Value) -> String {
     match data["resultType"].as_str() {
         Some("vector") => {
             let rows: Vec<Vec<String>> = items(result)
-                .map(|item| vec![series(&item["metric"]), item["value"][1].as_str().unwrap_or("-").to_owned()])
+                .map(|item| {
+                    vec![series(&item["metric"]), item["value"][1].as_str().unwrap_or("-").to_owned()]
+                })
                 .collect();
             if rows.is_empty() { "no data".to_owned() } else { table(&rows) }
         }
@@ -113,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_chart_runs_from_its_least_to_its_greatest_value() {
-        let item = json!({ "metric": { "__name__": "up" }, "values": [[1, "0"], [2, "7"], [3, "NaN"], [4, "3.5"]] });
+        let item =
+            json!({ "metric": { "__name__": "up" }, "values": [[1, "0"], [2, "7"], [3, "NaN"], [4, "3.5"]] });
         assert_eq!(chart(&item), "up\n  ▁█ ▅  min 0 max 7 last 3.5");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_config::{LogFormat as ConfigFormat, OtlpProtocol as ConfigProtocol};
-use breakwatch_model::{Clock, StateStore as _, SystemClock};
+use breakwatch_model::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{LogFormat, Run};
@@ -30,9 +30,11 @@ const STUCK_AFTER: Duration = Duration::from_secs(20);
 pub fn run(args: &Run) -> Result<ExitCode, Exit> {
     // One crypto library for every TLS connection. Fails only if it was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut loaded = load::load(&args.files.config).map_err(|findings| Exit::BadConfig(findings.join("\n")))?;
+    let mut loaded =
+        load::load(&args.files.config).map_err(|findings| Exit::BadConfig(findings.join("\n")))?;
     if let Some(listen) = &args.listen {
-        let parsed = listen.parse().map_err(|_| Exit::Failed(format!("--listen {listen:?} is no address")))?;
+        let parsed =
+            listen.parse().map_err(|_| Exit::Failed(format!("--listen {listen:?} is no address")))?;
         loaded.config.server.listen = parsed;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

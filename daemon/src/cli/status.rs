@@ -83,11 +83,15 @@ fn check_table(checks: &[Value]) -> String {
 }
 
 fn breaker_lines(breakers: &Value) -> String {
-    let mut lines = format!("\nbreakers: {} in all, {} open, {} half-open", breakers["total"], breakers["open"], breakers["half_open"]);
+    let mut lines = format!(
+        "\nbreakers: {} in all, {} open, {} half-open",
+        breakers["total"], breakers["open"], breakers["half_open"]
+    );
     let all = breakers["circuit_breakers"].as_object().into_iter().flatten();
     for (name, breaker) in all.filter(|(_, breaker)| text(breaker, "state") != "closed") {
         let state = text(breaker, "state");
-        let next = breaker["next_probe_at"].as_str().map(|at| format!(", next probe {at}")).unwrap_or_default();
+        let next =
+            breaker["next_probe_at"].as_str().map(|at| format!(", next probe {at}")).unwrap_or_default();
         lines.push_str(&format!("\n  {name} {}{next}", paint(state, colour_of(state))));
     }
     lines
@@ -100,7 +104,11 @@ fn alert_lines(alerts: &[Value]) -> String {
         let labels = &alert["labels"];
         let check = labels["check"].as_str().map(|check| format!(" {check}")).unwrap_or_default();
         let name = text(labels, "alertname");
-        lines.push_str(&format!("\n  {}{check} since {}", paint(name, colour_of("firing")), text(alert, "activeAt")));
+        lines.push_str(&format!(
+            "\n  {}{check} since {}",
+            paint(name, colour_of("firing")),
+            text(alert, "activeAt")
+        ));
     }
     lines
 }
@@ -111,9 +119,9 @@ fn outbox_lines(outbox: &Value) -> String {
     for entry in &waiting {
         let error = entry["last_error"].as_str().unwrap_or("not tried yet");
         lines.push_str(&format!(
-            "\n  {} {} attempts {}: {error}",
-            text(entry, "receiver"),
+            "\n  {} since {}, {} attempts: {error}",
             text(entry, "integration"),
+            text(entry, "since"),
             entry["attempts"]
         ));
     }

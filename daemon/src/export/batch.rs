@@ -10,7 +10,11 @@ use breakwatch_plugin_api::{ExportSeries, SampleBatch};
 pub(super) type Known = HashMap<SeriesRef, Option<Arc<ExportSeries>>>;
 
 /// Groups samples by series; the order of samples inside a series stays.
-pub(super) fn build(samples: &[(SeriesRef, Sample)], follower: &dyn Follower, known: &mut Known) -> SampleBatch {
+pub(super) fn build(
+    samples: &[(SeriesRef, Sample)],
+    follower: &dyn Follower,
+    known: &mut Known,
+) -> SampleBatch {
     let mut places: HashMap<SeriesRef, usize> = HashMap::new();
     let mut batch = SampleBatch::default();
     for (reference, sample) in samples {
@@ -50,7 +54,8 @@ mod tests {
     #[test]
     fn samples_are_grouped_and_keep_their_order() {
         let store = MemoryHistory::new();
-        let series = |name: &str| store.resolve(&Labels::from_pairs([("__name__", name)]), &Metadata::default());
+        let series =
+            |name: &str| store.resolve(&Labels::from_pairs([("__name__", name)]), &Metadata::default());
         let (a, b) = (series("a"), series("b"));
         let at = |secs, v| Sample::new(Timestamp::from_secs(secs), v);
         store.append(&[(a, at(1, 1.0)), (b, at(1, 10.0)), (a, at(2, 2.0))]).unwrap();

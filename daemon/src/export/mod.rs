@@ -126,7 +126,12 @@ impl ExportLoop {
             Ok(exported) => {
                 if exported.refused > 0 {
                     let (exporter, refused) = (&*self.id, exported.refused);
-                    tracing::warn!(exporter, refused, message = exported.message, "points were refused for good");
+                    tracing::warn!(
+                        exporter,
+                        refused,
+                        message = exported.message,
+                        "points were refused for good"
+                    );
                 }
                 (Outcome::Success, exported.accepted, exported.refused, Ok(()))
             }
@@ -170,6 +175,7 @@ fn retryable(message: &str) -> ExportError {
 
 /// Doubling, with the upper half random so that several daemons do not come back together.
 fn backoff(attempts: u32, rng: &mut fastrand::Rng) -> Duration {
-    let doubled = RETRY_FIRST.saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
+    let doubled =
+        RETRY_FIRST.saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
     doubled.min(RETRY_CAP).mul_f64(0.5 + 0.5 * rng.f64())
 }

@@ -212,7 +212,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect::<HeaderMap>()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()))
+            .collect::<HeaderMap>()
     }
 
     fn auth() -> Auth {
@@ -229,8 +232,14 @@ mod tests {
         let auth = auth();
         let check = |access, pairs: &[_]| auth.check(access, &Method::POST, &headers(pairs));
         assert_eq!(check(Access::Operate, &[]), Err(Refusal::Unauthenticated));
-        assert_eq!(check(Access::Operate, &[("authorization", "Bearer nope")]), Err(Refusal::Unauthenticated));
-        assert_eq!(check(Access::Operate, &[("authorization", "Bearer read-token")]), Err(Refusal::Forbidden));
+        assert_eq!(
+            check(Access::Operate, &[("authorization", "Bearer nope")]),
+            Err(Refusal::Unauthenticated)
+        );
+        assert_eq!(
+            check(Access::Operate, &[("authorization", "Bearer read-token")]),
+            Err(Refusal::Forbidden)
+        );
         assert_eq!(check(Access::Admin, &[("authorization", "Bearer admin-token")]), Ok(()));
         assert_eq!(check(Access::Operate, &[("authorization", "Basic b3BzOnB3")]), Ok(()));
         assert_eq!(check(Access::Read, &[]), Ok(()));

@@ -66,9 +66,10 @@ pub async fn act(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let (name, word) = path.rsplit_once('/').unwrap_or((&path, ""));
-    let action = ACTIONS.iter().find(|(known, _)| *known == word).map(|(_, action)| *action).ok_or_else(|| {
-        ApiError::not_found(format!("no action {word:?}: use reset, open, close, hold or release"))
-    })?;
+    let action =
+        ACTIONS.iter().find(|(known, _)| *known == word).map(|(_, action)| *action).ok_or_else(|| {
+            ApiError::not_found(format!("no action {word:?}: use reset, open, close, hold or release"))
+        })?;
     let guard = find(&shared, name)?;
     let body: ActionBody = if body.is_empty() {
         ActionBody::default()
@@ -86,7 +87,8 @@ pub async fn act(
     audited.map_err(|error| ApiError::new(ErrorKind::Internal, format!("audit log: {error}")))?;
     apply(&guard, action, &body, &*shared.clock)?;
     shared.alerting.breaker_changed(&guard);
-    let _ = shared.scheduler.send(crate::checks::scheduler::Command::Reschedule(Arc::clone(&guard.name))).await;
+    let _ =
+        shared.scheduler.send(crate::checks::scheduler::Command::Reschedule(Arc::clone(&guard.name))).await;
     shared.changes.notify();
     Ok(success(describe(&guard, &*shared.clock)))
 }

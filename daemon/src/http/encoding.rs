@@ -25,7 +25,8 @@ pub fn respond(request: &HeaderMap, content_type: &'static str, body: Vec<u8>) -
 }
 
 fn gzip(body: &[u8]) -> Option<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+    let mut encoder =
+        flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
     encoder.write_all(body).ok()?;
     encoder.finish().ok()
 }

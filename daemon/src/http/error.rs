@@ -90,7 +90,9 @@ impl From<Refusal> for ApiError {
                 "this needs credentials: send the token of the data directory as `Authorization: Bearer …`",
             ),
             Refusal::Forbidden => Self::new(ErrorKind::Forbidden, "these credentials do not allow this"),
-            Refusal::CrossOrigin => Self::new(ErrorKind::Forbidden, "requests from other origins are refused"),
+            Refusal::CrossOrigin => {
+                Self::new(ErrorKind::Forbidden, "requests from other origins are refused")
+            }
             Refusal::Misdirected => Self::new(
                 ErrorKind::Misdirected,
                 "the Host header names no address of this daemon (see `http.allowed_hosts`)",

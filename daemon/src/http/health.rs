@@ -44,9 +44,9 @@ pub async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let picture = health::assess(&units, shared.clock.now());
     let mut checks = Map::new();
     for unit in &units {
+        let status = unit.status(shared.clock.now());
         let state = unit.state.lock();
         let last = state.last.as_ref();
-        let status = unit.status(shared.clock.now());
         let mut entry = json!({
             "componentId": &*unit.name,
             "componentType": if unit.guard.kind.as_str() == "check" { "system" } else { "component" },
@@ -131,8 +131,10 @@ fn dependencies(components: &[Component]) -> Value {
 /// `GET /health/circuit-breakers`: every breaker with its counts and settings.
 pub async fn circuit_breakers(State(shared): State<Arc<Shared>>) -> Response {
     let guards = shared.breakers.list();
-    let all: Map<String, Value> =
-        guards.iter().map(|guard| (guard.name.to_string(), breakers_api::describe(guard, &*shared.clock))).collect();
+    let all: Map<String, Value> = guards
+        .iter()
+        .map(|guard| (guard.name.to_string(), breakers_api::describe(guard, &*shared.clock)))
+        .collect();
     let open = guards.iter().filter(|guard| guard.breaker.state() == BreakerState::Open).count();
     let half_open = guards.iter().filter(|guard| guard.breaker.state() == BreakerState::HalfOpen).count();
     let status = if open == 0 { "healthy" } else { "degraded" };

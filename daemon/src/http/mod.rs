@@ -4,6 +4,7 @@
 pub mod auth;
 mod breakers_api;
 mod checks_api;
+mod delivery_api;
 mod encoding;
 mod error;
 mod health;

@@ -31,7 +31,8 @@ impl Routes {
     #[must_use]
     pub fn add(mut self, path: &'static str, access: Access, methods: MethodRouter<Arc<Shared>>) -> Self {
         let guard = Guard { shared: Arc::clone(&self.shared), access, path };
-        self.router = self.router.route(path, methods.route_layer(middleware::from_fn_with_state(guard, watch)));
+        self.router =
+            self.router.route(path, methods.route_layer(middleware::from_fn_with_state(guard, watch)));
         self.table.push((path, access));
         self
     }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
-use super::{breakers_api, checks_api, health, lifecycle, metrics, query, rules_api, ui};
+use super::{breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
 use crate::shared::Shared;
 
 /// The largest request body read, apart from routes that say otherwise.
@@ -42,6 +42,7 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/v1/query_range", Read, get(query::query_range).post(query::query_range))
         .add("/api/v1/rules", Read, get(rules_api::rules))
         .add("/api/v1/alerts", Read, get(rules_api::alerts))
+        .add("/api/v1/outbox", Read, get(delivery_api::outbox))
         .add("/api/v1/status/config", Read, get(lifecycle::config))
 }
 

@@ -21,7 +21,11 @@ fn family(metric: &Metric) -> Option<MetricFamily> {
     }
 }
 
-fn from_data<T: Copy>(metric: &Metric, data: &MetricData<T>, number: impl Fn(T) -> f64) -> Option<MetricFamily> {
+fn from_data<T: Copy>(
+    metric: &Metric,
+    data: &MetricData<T>,
+    number: impl Fn(T) -> f64,
+) -> Option<MetricFamily> {
     match data {
         MetricData::Gauge(gauge) => {
             let mut family = new_family(metric, MetricKind::Gauge);
@@ -44,7 +48,11 @@ fn from_data<T: Copy>(metric: &Metric, data: &MetricData<T>, number: impl Fn(T) 
     }
 }
 
-fn from_histogram<T: Copy>(metric: &Metric, histogram: &Histogram<T>, number: impl Fn(T) -> f64) -> MetricFamily {
+fn from_histogram<T: Copy>(
+    metric: &Metric,
+    histogram: &Histogram<T>,
+    number: impl Fn(T) -> f64,
+) -> MetricFamily {
     let mut family = new_family(metric, MetricKind::Histogram);
     for point in histogram.data_points() {
         let bounds: Vec<f64> = point.bounds().collect();

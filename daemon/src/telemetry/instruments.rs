@@ -67,7 +67,10 @@ impl Instruments {
         };
         Self {
             runs: counter("breakwatch_scheduler_runs", "Check runs by kind and status."),
-            missed: counter("breakwatch_scheduler_missed_runs", "Check runs that did not take place in time."),
+            missed: counter(
+                "breakwatch_scheduler_missed_runs",
+                "Check runs that did not take place in time.",
+            ),
             run_duration: seconds("breakwatch_scheduler_run_duration", "Duration of check runs by kind."),
             start_delay: seconds("breakwatch_scheduler_start_delay", "How late check runs started."),
             notifications: counter("breakwatch_notifications", "Notification attempts by integration."),
@@ -93,8 +96,14 @@ impl Instruments {
             ),
             rule_duration: seconds("breakwatch_rule_group_duration", "Duration of rule group iterations."),
             http_requests: counter("breakwatch_http_requests", "HTTP requests by handler and code."),
-            http_duration: seconds("breakwatch_http_request_duration", "Duration of HTTP requests by handler."),
-            store_dropped: counter("breakwatch_store_dropped_samples", "Samples the store did not take, by reason."),
+            http_duration: seconds(
+                "breakwatch_http_request_duration",
+                "Duration of HTTP requests by handler.",
+            ),
+            store_dropped: counter(
+                "breakwatch_store_dropped_samples",
+                "Samples the store did not take, by reason.",
+            ),
             reloads: counter("breakwatch_config_reloads", "Configuration reloads by outcome."),
             provider,
             latest,

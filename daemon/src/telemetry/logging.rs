@@ -146,9 +146,11 @@ fn stderr_layer(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
     };
     match format {
         Format::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
-        Format::Logfmt => {
-            fmt::layer().event_format(Logfmt { journal }).with_ansi(false).with_writer(std::io::stderr).boxed()
-        }
+        Format::Logfmt => fmt::layer()
+            .event_format(Logfmt { journal })
+            .with_ansi(false)
+            .with_writer(std::io::stderr)
+            .boxed(),
         Format::Human | Format::Auto => {
             let plain = std::env::var_os("NO_COLOR").is_some() || !terminal;
             fmt::layer().compact().with_ansi(!plain).with_writer(std::io::stderr).boxed()

@@ -45,14 +45,21 @@ fn parse_stat(text: &str) -> Option<Vec<MetricFamily>> {
     let one = |family: MetricFamily, value| family.with(Labels::empty(), value);
     Some(vec![
         one(
-            MetricFamily::counter("process_cpu_seconds_total", "seconds", "Total user and system CPU time spent."),
+            MetricFamily::counter(
+                "process_cpu_seconds_total",
+                "seconds",
+                "Total user and system CPU time spent.",
+            ),
             (user + system) / TICKS_PER_SECOND,
         ),
         one(
             MetricFamily::gauge("process_resident_memory_bytes", "bytes", "Resident memory size."),
             resident_pages * PAGE_BYTES,
         ),
-        one(MetricFamily::gauge("process_virtual_memory_bytes", "bytes", "Virtual memory size."), virtual_bytes),
+        one(
+            MetricFamily::gauge("process_virtual_memory_bytes", "bytes", "Virtual memory size."),
+            virtual_bytes,
+        ),
         one(MetricFamily::gauge("process_threads", "", "Number of operating system threads."), threads),
     ])
 }

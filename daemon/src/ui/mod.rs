@@ -116,8 +116,11 @@ pub fn overview(shared: &Shared) -> Overview {
         Status::ALL.iter().map(|status| Count { status: status.as_str(), number: number(*status) }).collect();
     let guards = shared.breakers.list();
     let alerts = shared.alerting.snapshot();
-    let mut rows: Vec<(usize, Row)> =
-        units.iter().zip(&statuses).map(|(unit, status)| (rank(*status), row(unit, *status, shared))).collect();
+    let mut rows: Vec<(usize, Row)> = units
+        .iter()
+        .zip(&statuses)
+        .map(|(unit, status)| (rank(*status), row(unit, *status, shared)))
+        .collect();
     rows.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.id.cmp(&b.1.id)));
     Overview {
         instance: shared.instance.clone(),
@@ -126,7 +129,12 @@ pub fn overview(shared: &Shared) -> Overview {
         now: now.to_rfc3339(),
         overall: overall.as_str(),
         overall_mark: mark(overall),
-        headline: headline(number(Status::Unhealthy), number(Status::Degraded), number(Status::Unknown), units.len()),
+        headline: headline(
+            number(Status::Unhealthy),
+            number(Status::Degraded),
+            number(Status::Unknown),
+            units.len(),
+        ),
         counts,
         breakers: guards.len(),
         breakers_open: guards.iter().filter(|guard| guard.breaker.state() != State::Closed).count(),
@@ -237,7 +245,8 @@ fn breaker(unit: &CheckUnit, shared: &Shared) -> (&'static str, &'static str, St
         State::Closed => ("closed", "closed", format!("{} failures in a row", stats.consecutive_failures)),
         State::HalfOpen => ("half_open", "half-open", format!("{} good probes", stats.probe_successes)),
         State::Open => {
-            let next = stats.next_probe_in.map_or_else(String::new, |wait| format!("next probe in {}", age(wait)));
+            let next =
+                stats.next_probe_in.map_or_else(String::new, |wait| format!("next probe in {}", age(wait)));
             ("open", "open", next)
         }
     }

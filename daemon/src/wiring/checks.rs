@@ -85,7 +85,9 @@ pub fn build(
             .ensure(&name, GuardKind::Check, breaker, snapshot, clock.monotonic())
             .map_err(|error| format!("{}: checks.{id}.breaker: {error}", check.breaker.place))?;
         let before = earlier.get(&name);
-        if let Some(unit) = before.filter(|unit| unit.fingerprint == fingerprint && Arc::ptr_eq(&unit.guard, &guard)) {
+        if let Some(unit) =
+            before.filter(|unit| unit.fingerprint == fingerprint && Arc::ptr_eq(&unit.guard, &guard))
+        {
             next.insert(name, Arc::clone(unit));
             continue;
         }
@@ -96,8 +98,11 @@ pub fn build(
         }
         next.insert(name, Arc::new(unit));
     }
-    let gone: Vec<Arc<CheckUnit>> =
-        earlier.iter().filter(|(name, _)| !next.contains_key(*name)).map(|(_, unit)| Arc::clone(unit)).collect();
+    let gone: Vec<Arc<CheckUnit>> = earlier
+        .iter()
+        .filter(|(name, _)| !next.contains_key(*name))
+        .map(|(_, unit)| Arc::clone(unit))
+        .collect();
     breakers.retain(|guard| guard.kind != GuardKind::Check || next.contains_key(&guard.name));
     *units.write() = next;
     Ok(gone)

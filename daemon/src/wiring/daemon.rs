@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Clock, StateStore, StorageError};
-use breakwatch_promql::engine::{Engine, EngineOptions};
+use breakwatch_model::{Clock, StorageError};
+use breakwatch_promql::{Engine, EngineOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -24,7 +24,7 @@ use crate::checks::scheduler::{Command, Pulse, Scheduler, Units};
 use crate::checks::series::{Identity, SeriesWriter};
 use crate::http::server;
 use crate::reload::ReloadHandle;
-use crate::rules;
+use crate::rules::{self, Rules};
 use crate::shared::{Parts, Shared};
 use crate::telemetry::instruments::Instruments;
 
@@ -83,7 +83,8 @@ impl Daemon {
         let shown = path.display().to_string();
         let stores = Stores::open(&path, config, Arc::clone(&clock));
         let stores = stores.map_err(|error| StartError::Store(shown.clone(), error))?;
-        let auth = auth::build(&config.server, &path).map_err(|error| StartError::Token(shown.clone(), error))?;
+        let auth =
+            auth::build(&config.server, &path).map_err(|error| StartError::Token(shown.clone(), error))?;
         let attributes = resource::attributes(config, &*stores.state);
         let attributes = attributes.map_err(|error| StartError::Store(shown, error))?;
         let core = Core::new(&loaded, &stores, &attributes, Arc::clone(&clock));
@@ -174,9 +175,10 @@ impl Core {
         let Loaded { config, alerting: receivers, rules: rule_files, .. } = loaded;
         let clock = Arc::clone(&self.clock);
         let (stop, stopped) = watch::channel(false);
-        checks::build(&config, &self.units, &self.breakers, &self.restored, &*clock).map_err(StartError::Config)?;
-        let receivers =
-            notifiers::guard(receivers, &self.breakers, &self.restored, &*clock).map_err(StartError::Config)?;
+        checks::build(&config, &self.units, &self.breakers, &self.restored, &*clock)
+            .map_err(StartError::Config)?;
+        let receivers = notifiers::guard(receivers, &self.breakers, &self.restored, &*clock)
+            .map_err(StartError::Config)?;
 
         let publisher = Publisher::new(self.writer.clone(), self.instruments.clone());
         let runner = Runner {
@@ -206,16 +208,16 @@ impl Core {
 
         let engine = Arc::new(Engine::new(EngineOptions::default()));
         let (reload, requests) = ReloadHandle::new(now);
-        let (rules_handle, rules_task) = rules::new(rules::Parts {
+        let rules_parts = rules::Parts {
             clock: Arc::clone(&clock),
             engine: Arc::clone(&engine),
             store: stores.history.clone(),
             state: stores.state_store(),
             alerting: self.alerting.clone(),
             instruments: self.instruments.clone(),
-            identity: self.writer.identity().clone(),
             external_url: external_url(&config),
-        });
+        };
+        let rules = Rules::new(rules_parts, &rule_files);
         let shared = Arc::new(Shared::new(Parts {
             clock: Arc::clone(&clock),
             instance: resource::instance(&config),
@@ -233,7 +235,7 @@ impl Core {
             state: stores.state_store(),
             engine,
             alerting: self.alerting.clone(),
-            rules: rules_handle.clone(),
+            rules: rules.clone(),
             reload,
         }));
         let alerting_parts = TaskParts {
@@ -246,13 +248,13 @@ impl Core {
         };
         let task = AlertingTask::new(alerting_parts, alerting, &receivers);
         tokio::spawn(task.run());
-        rules_handle.replace(rule_files);
 
         let mut reloader = Reloader {
             shared: Arc::clone(&shared),
             restored: self.restored,
             attributes,
             publisher,
+            history: stores.history(),
             exporters: Default::default(),
             config: Arc::new(config),
             stopped: stopped.clone(),
@@ -265,7 +267,7 @@ impl Core {
         }));
         let scheduler = tokio::spawn(scheduler.run(command_queue));
         let background = vec![
-            tokio::spawn(rules_task.run(stopped.clone())),
+            tokio::spawn(rules.run(stopped.clone())),
             tokio::spawn(selfscrape::run(Arc::clone(&shared), self.writer, stopped)),
         ];
         let reloader = tokio::spawn(reloader.run(requests));

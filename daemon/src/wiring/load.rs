@@ -36,7 +36,9 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<String>> {
     let failed = diagnostics.has_errors();
     let findings: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
     match read {
-        Some((config, alerting, rules)) if !failed => Ok(Loaded { config, alerting, rules, warnings: findings }),
+        Some((config, alerting, rules)) if !failed => {
+            Ok(Loaded { config, alerting, rules, warnings: findings })
+        }
         _ => Err(findings),
     }
 }

@@ -44,7 +44,8 @@ pub fn read(config: &Config, external_url: &str, diagnostics: &Diagnostics) -> O
         };
         for integration in &receiver.integrations {
             let entry = NOTIFIERS.iter().find(|entry| entry.key == &*integration.kind);
-            let notifier = entry.and_then(|entry| (entry.parse)(&integration.settings, &context, diagnostics));
+            let notifier =
+                entry.and_then(|entry| (entry.parse)(&integration.settings, &context, diagnostics));
             if let Some(notifier) = notifier {
                 notifiers.insert(Arc::clone(&integration.key), Arc::from(notifier));
             }
@@ -55,7 +56,11 @@ pub fn read(config: &Config, external_url: &str, diagnostics: &Diagnostics) -> O
 
 /// The texts of the template files that `templates:` names; `*` stands for any run of characters in a file name.
 fn read_templates(patterns: &[String], base_dir: &Path, diagnostics: &Diagnostics) -> Vec<(String, String)> {
-    let place = |pattern: &String| Place { file: pattern.as_str().into(), path: "templates".into(), ..Place::default() };
+    let place = |pattern: &String| Place {
+        file: pattern.as_str().into(),
+        path: "templates".into(),
+        ..Place::default()
+    };
     let patterns: Vec<_> = patterns.iter().map(|pattern| (base_dir.join(pattern), place(pattern))).collect();
     let mut texts = Vec::new();
     for path in breakwatch_config::expand_patterns(&patterns, diagnostics) {

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use breakwatch_config::Config;
+use breakwatch_store::History;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::checks::Restored;
 use super::load::{self, Loaded};
+use super::stores::retention;
 use super::{auth, checks, exporters, notifiers};
 use crate::alerting::Input;
 use crate::checks::publish::Publisher;
@@ -29,6 +31,8 @@ pub struct Reloader {
     pub attributes: Vec<(String, String)>,
     /// Ends the series of checks that are gone.
     pub publisher: Publisher,
+    /// The history, whose retention may change.
+    pub history: Arc<History>,
     /// The running export loops, each with its settings' text and its own stop.
     pub exporters: BTreeMap<Arc<str>, RunningExporter>,
     /// The configuration in force.
@@ -89,7 +93,8 @@ impl Reloader {
         load::check_listen(&config)?;
         self.refuse_fixed(&config)?;
         let shared = Arc::clone(&self.shared);
-        let auth = auth::build(&config.server, &load::data_dir(&config)).map_err(|error| error.to_string())?;
+        let auth =
+            auth::build(&config.server, &load::data_dir(&config)).map_err(|error| error.to_string())?;
         let gone = checks::build(&config, &shared.units, &shared.breakers, &self.restored, &*shared.clock)?;
         let receivers = notifiers::guard(alerting, &shared.breakers, &self.restored, &*shared.clock)?;
         for warning in warnings {
@@ -102,14 +107,25 @@ impl Reloader {
         let breakers = Arc::clone(&shared.breakers);
         let open = move |_: &str, name: &str| breakers.is_open(name);
         let _ = shared.alerting.call(move |alerting, now| alerting.reconcile_breakers(open, now)).await;
-        shared.rules.replace(rules);
+        shared.rules.replace(rules).await;
         shared.auth.store(Arc::new(auth));
         shared.config_text.store(Arc::new(breakwatch_config::print_config(&config)));
+        self.set_retention(&config);
         self.config = Arc::new(config);
         self.start_exporters()?;
         let _ = shared.scheduler.send(Command::Refresh).await;
         shared.changes.notify();
         Ok(())
+    }
+
+    /// Retention takes effect at once, on a thread of its own: files may have to go.
+    fn set_retention(&self, config: &Config) {
+        let (history, retention) = (Arc::clone(&self.history), retention(config));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = history.set_retention(retention) {
+                tracing::warn!(%error, "files beyond retention could not be removed");
+            }
+        });
     }
 
     /// What only a restart can change is said, not silently ignored.
@@ -129,7 +145,13 @@ impl Reloader {
     /// What is wrong with their settings; those that ran go on.
     pub fn start_exporters(&mut self) -> Result<(), String> {
         let shared = &self.shared;
-        let built = exporters::build(&self.config, &self.attributes, &shared.breakers, &self.restored, &*shared.clock)?;
+        let built = exporters::build(
+            &self.config,
+            &self.attributes,
+            &shared.breakers,
+            &self.restored,
+            &*shared.clock,
+        )?;
         // Two loops must not move one cursor. A batch that was on its way is sent again by the new loop.
         for (_, running) in std::mem::take(&mut self.exporters) {
             running.task.abort();

@@ -4,11 +4,13 @@ use breakwatch_config::Config;
 use breakwatch_model::{Batch, StateStore, StorageError, Table};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
-use opentelemetry_semantic_conventions::resource::{
-    HOST_NAME, OS_TYPE, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
-};
+use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION};
 
 use crate::shared::VERSION;
+
+/// Attributes that the semantic conventions have not declared stable yet.
+const HOST_NAME: &str = "host.name";
+const OS_TYPE: &str = "os.type";
 
 /// The key of the instance id in the state log.
 const INSTANCE_ID: &str = "instance_id";

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use breakwatch_model::{Labels, Sample, Timestamp};
-use breakwatch_promql::engine::{Annotations, QueryResult, Value};
 use breakwatch_promql::number::write_value;
+use breakwatch_promql::{Annotations, QueryResult, Value};
 
 /// Prometheus sends at most this many annotations of each kind.
 const MAX_ANNOTATIONS: usize = 10;
@@ -135,13 +135,13 @@ fn write_annotations(out: &mut String, annotations: &Annotations) {
         }
         let _ = write!(out, r#","{name}":"#);
         let shown = &texts[..texts.len().min(MAX_ANNOTATIONS)];
-        write_list(out, shown, 0, |out, text| write_string(out, text));
+        write_list(out, shown, 0, |out, text: &String| write_string(out, text));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use breakwatch_promql::engine::VectorSample;
+    use breakwatch_promql::VectorSample;
 
     use super::*;
 
@@ -149,7 +149,8 @@ mod tests {
     fn an_answer_is_valid_json_with_prometheus_numbers() {
         let labels = Labels::from_pairs([("__name__", "up"), ("path", "C:\\\"x\"\n\u{1}")]);
         let sample = |t, v| VectorSample { labels: labels.clone(), sample: Sample::new(Timestamp(t), v) };
-        let value = Value::Vector(vec![sample(1_700_000_000_120, 0.1), sample(4000, f64::INFINITY), sample(5, 1e21)]);
+        let value =
+            Value::Vector(vec![sample(1_700_000_000_120, 0.1), sample(4000, f64::INFINITY), sample(5, 1e21)]);
         let result = QueryResult { value, annotations: Annotations::default() };
         let body: serde_json::Value = serde_json::from_slice(&answer(result, 2)).unwrap();
         assert_eq!(body["data"]["result"][0]["value"][0].to_string(), "1700000000.12");

@@ -13,7 +13,7 @@ use axum::response::Response;
 use super::encoding;
 use super::error::ApiError;
 use crate::shared::Shared;
-pub use params::Params;
+pub(super) use params::{Params, invalid};
 
 /// `GET` and `POST /api/v1/query`.
 pub async fn query(

@@ -51,9 +51,9 @@ impl Params {
     /// When it is neither.
     pub fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-        parse_time(text).map(Some).ok_or_else(|| {
-            invalid(name, &format!("cannot parse {text:?} to a valid timestamp"))
-        })
+        parse_time(text)
+            .map(Some)
+            .ok_or_else(|| invalid(name, &format!("cannot parse {text:?} to a valid timestamp")))
     }
 
     /// A time that must be given.
@@ -109,7 +109,9 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     // Beyond this a time in milliseconds no longer fits.
     const MAX_SECONDS: f64 = 9.0e15;
     match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && seconds.abs() < MAX_SECONDS => Some(Timestamp::from_secs_f64(seconds)),
+        Ok(seconds) if seconds.is_finite() && seconds.abs() < MAX_SECONDS => {
+            Some(Timestamp::from_secs_f64(seconds))
+        }
         Ok(_) => None,
         Err(_) => Timestamp::parse_rfc3339(text),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_model::{CancelToken, Queryable};
-use breakwatch_promql::engine::{Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult};
+use breakwatch_promql::{Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult};
 
 use super::json;
 use super::params::Params;
@@ -37,7 +37,8 @@ impl Asked {
             _ => Arc::clone(&shared.engine),
         };
         let text = params.get("query").unwrap_or("");
-        let query = engine.prepare(text).map_err(|error| super::params::invalid("query", &error.to_string()))?;
+        let query =
+            engine.prepare(text).map_err(|error| super::params::invalid("query", &error.to_string()))?;
         Ok(Self { query, engine, timeout, limit: params.limit()? })
     }
 }
@@ -58,7 +59,9 @@ impl Drop for CancelOnDrop {
 pub async fn evaluate(
     shared: Arc<Shared>,
     asked: Asked,
-    ask: impl FnOnce(&Engine, &dyn Queryable, &Prepared, &CancelToken) -> Result<QueryResult, QueryError> + Send + 'static,
+    ask: impl FnOnce(&Engine, &dyn Queryable, &Prepared, &CancelToken) -> Result<QueryResult, QueryError>
+    + Send
+    + 'static,
 ) -> Result<Vec<u8>, ApiError> {
     let cancel = CancelToken::new();
     let guard = CancelOnDrop(cancel.clone());
