@@ -73,7 +73,7 @@ impl Config {
             global: None,
             resolve_timeout: DEFAULT_RESOLVE_TIMEOUT,
             route: Route::root(DEFAULT_RECEIVER),
-            inhibit_rules: vec![InhibitRule::shipped()],
+            inhibit_rules: InhibitRule::shipped(),
             time_intervals: BTreeMap::new(),
             receivers: vec![Receiver::without_integrations(DEFAULT_RECEIVER)],
             templates: Vec::new(),
@@ -99,7 +99,7 @@ impl Config {
         let route = route::read_root(&mut section, &names);
         let mut inhibit_rules = inhibit::read_all(section.get("inhibit_rules"), diagnostics);
         if section.bool("default_inhibit_rules").unwrap_or(true) {
-            inhibit_rules.push(InhibitRule::shipped());
+            inhibit_rules.extend(InhibitRule::shipped());
         }
         let templates = section.strings("templates").unwrap_or_default();
         let maintenance = maintenance::read_all(section.get("maintenance"), diagnostics);

@@ -1,5 +1,7 @@
 //! Rule files, rule unit tests and alert generator scenarios of others.
 
+#![expect(clippy::print_stdout, reason = "says aloud what was left out")]
+
 use std::path::{Path, PathBuf};
 
 use breakwatch_alerts::conformance::{run_generator, run_rules};

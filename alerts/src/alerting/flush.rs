@@ -75,7 +75,7 @@ impl Alerting {
                 (!ids.is_empty()).then(|| format!("silenced by {}", ids.join(", ")))
             };
             let by_inhibition = || {
-                let source = self.inhibitor.inhibited_by(labels, now)?;
+                let source = self.inhibitor.inhibited_by(stored, now)?;
                 let name = self.alerts.get(&source).map_or("", |stored| stored.alert.name());
                 Some(format!("inhibited by {name} {source}"))
             };

@@ -183,7 +183,7 @@ impl Alerting {
             let event = Event::Ended { ends_at: merged.alert.ends_at.unwrap_or(now) };
             self.changes.record(Record::new(now, event).alerts([Fp(fingerprint)]));
         }
-        self.inhibitor.note(&merged.alert.labels, merged.alert.ends_at);
+        self.inhibitor.note(&merged);
         if let Some(breaker) = merged.breaker() {
             self.breakers.insert((breaker.kind.clone(), breaker.name.clone()), fingerprint);
         }

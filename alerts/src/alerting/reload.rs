@@ -20,7 +20,7 @@ impl Alerting {
     pub fn reload(&mut self, config: Arc<Config>, now: Timestamp) {
         self.inhibitor = Inhibitor::new(&config.inhibit_rules);
         for stored in self.alerts.values() {
-            self.inhibitor.note(&stored.alert.labels, stored.alert.ends_at);
+            self.inhibitor.note(stored);
         }
         self.silences.set_maintenance(&config.maintenance);
         self.config = config;

@@ -91,7 +91,7 @@ impl Alerting {
             alert.ends_at = Some(end.max(now + end.since(alert.updated_at)));
         }
         let fingerprint = stored.alert.fingerprint();
-        self.inhibitor.note(&stored.alert.labels, stored.alert.ends_at);
+        self.inhibitor.note(&stored);
         if let Some(breaker) = stored.breaker() {
             self.breakers.insert((breaker.kind.clone(), breaker.name.clone()), fingerprint);
         }

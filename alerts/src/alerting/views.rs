@@ -145,7 +145,7 @@ impl Alerting {
             }
         }
         let silenced_by = self.silences.holding(now).matching(labels);
-        let inhibited_by: Vec<Fingerprint> = self.inhibitor.inhibited_by(labels, now).into_iter().collect();
+        let inhibited_by: Vec<Fingerprint> = self.inhibitor.inhibited_by(stored, now).into_iter().collect();
         let muted_by: Vec<String> =
             routes.iter().filter_map(|route| self.muted_by_time(route, now)).collect();
         let root_cause = labels.get("check").and_then(|check| self.dependency.get(check)).cloned();

@@ -17,24 +17,29 @@ pub struct InhibitRule {
     pub target: Vec<Matcher>,
     /// Labels that must be equal in both; absent in both counts as equal.
     pub equal: Vec<Arc<str>>,
-    /// Whether the rule holds on for a while after its source has ended: see [`crate::inhibit::LINGER`].
-    pub lingers: bool,
+    /// One of the rules that are always there: its sources are breakers' own alerts (not rule alerts that happen to
+    /// have their name), its targets everything else, and it holds on for a while after its source has ended: see
+    /// [`crate::LINGER`].
+    pub shipped: bool,
 }
 
 impl InhibitRule {
-    /// The rule that is always there: a breaker's alert keeps the rule alerts of the same check quiet, so that
-    /// one outage pages once.
+    /// The rules that are always there: a breaker's alert keeps the rule alerts of the same check, or of the same
+    /// breaker, quiet, so that one outage pages once.
     #[must_use]
-    pub fn shipped() -> Self {
-        // The pattern is a constant; were it refused, the rule would name no check at all.
-        let any_check = Matcher::new(MatchOp::Regex, "check", ".+").unwrap_or(Matcher::equal("check", "-"));
-        let not_breaker = Matcher::new(MatchOp::NotEqual, "alertname", BREAKER_ALERT)
-            .unwrap_or(Matcher::equal("alertname", ""));
+    pub fn shipped() -> Vec<Self> {
+        [["check"].as_slice(), &["kind", "name"]].into_iter().map(Self::by_breaker).collect()
+    }
+
+    fn by_breaker(equal: &[&'static str]) -> Self {
+        let not_empty = |name: &&'static str| Matcher::new(MatchOp::NotEqual, *name, "").ok();
+        // Alertmanager knows no origins: to it, and to a reader of the rendered rule, the name stands for the breaker.
+        let other = Matcher::new(MatchOp::NotEqual, "alertname", BREAKER_ALERT).ok();
         Self {
             source: vec![Matcher::equal("alertname", BREAKER_ALERT)],
-            target: vec![not_breaker, any_check],
-            equal: vec!["check".into()],
-            lingers: true,
+            target: equal.iter().filter_map(not_empty).chain(other).collect(),
+            equal: equal.iter().map(|name| Arc::from(*name)).collect(),
+            shipped: true,
         }
     }
 }
@@ -54,7 +59,7 @@ fn read(node: &Node, diagnostics: &Diagnostics) -> Option<InhibitRule> {
         source: read_matchers(&mut section, &source),
         target: read_matchers(&mut section, &target),
         equal: section.strings("equal").unwrap_or_default().into_iter().map(Arc::from).collect(),
-        lingers: false,
+        shipped: false,
     };
     section.finish();
     Some(rule)

@@ -1,10 +1,10 @@
 //! Rule files, read strictly: what Prometheus refuses is refused, at its line and column.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Labels, METRIC_NAME};
+use breakwatch_model::{Labels, METRIC_NAME, MatchOp};
 use breakwatch_plugin_api::{Diagnostics, Node, Place, Section};
 use breakwatch_promql::{Engine, Prepared};
 use breakwatch_template::RuleTemplate;
@@ -124,6 +124,19 @@ impl RuleFile {
 }
 
 impl RuleFile {
+    /// The names of the metrics that its expressions read, as far as they are named by an equal sign.
+    #[must_use]
+    pub fn metric_names(&self) -> BTreeSet<String> {
+        let queries = self.groups.iter().flat_map(|group| &group.rules).map(|rule| match rule {
+            RuleConfig::Alert(rule) => &rule.query,
+            RuleConfig::Record(rule) => &rule.query,
+        });
+        let selectors = queries.flat_map(|query| query.expr().selectors());
+        let names = selectors.flat_map(|selector| &selector.matchers);
+        let named = names.filter(|matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal);
+        named.map(|matcher| matcher.value().to_owned()).collect()
+    }
+
     /// The same rules with queries that know no series yet, for use with another store: a prepared query belongs to
     /// the store it was first used with.
     #[must_use]

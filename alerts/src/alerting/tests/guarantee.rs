@@ -107,11 +107,12 @@ receivers: [ { name: ops, webhook_configs: [ {} ] } ]
 ",
     );
     sim.breaker("http/web", TransitionKind::Opened);
-    sim.post(&["alertname=ProbeFailing check=http/web", "alertname=Other check=http/b"]);
+    let twin = "alertname=CircuitBreakerOpen check=http/web name=http/web kind=check severity=warning";
+    sim.post(&["alertname=ProbeFailing check=http/web", "alertname=Other check=http/b", twin]);
     sim.run_to(60.0);
     sim.breaker("http/web", TransitionKind::Closed);
     sim.run_to(90.0);
-    sim.post(&["-alertname=ProbeFailing check=http/web"]);
+    sim.post(&["-alertname=ProbeFailing check=http/web", &format!("-{twin}")]);
     sim.run_to(500.0);
     assert_eq!(
         sim.lines(),
