@@ -17,6 +17,9 @@ use crate::incident::{Incidents, Unit};
 /// refuses newer ones; the rule for changing it is in `docs/reference/store-format.md`.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The file that is there while a backup is being restored into the directory.
+pub(crate) const RESTORING: &str = "RESTORING";
+
 /// What the version file begins with.
 const FORMAT_NAME: &str = "breakwatch-store";
 
@@ -153,6 +156,12 @@ impl DataDir {
     }
 
     fn check_version(&self) -> Result<(), StorageError> {
+        if self.0.disk.exists(&self.0.path.join(RESTORING)) {
+            return Err(StorageError::Unavailable(format!(
+                "a restore into {} was interrupted: empty the directory and restore again",
+                self.0.path.display()
+            )));
+        }
         let path = self.0.path.join("FORMAT");
         let ours = format!("{FORMAT_NAME} {FORMAT_VERSION}\n");
         let text = match read_file(&*self.0.disk, &path) {

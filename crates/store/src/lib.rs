@@ -10,6 +10,7 @@
 //! [`memory`] has twins of both for tests. The format on disk is described in
 //! `docs/reference/store-format.md`.
 
+pub mod admin;
 mod block;
 mod chunk;
 mod codec;

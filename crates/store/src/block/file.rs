@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::chunk::Chunk;
 use crate::codec::{Bytes, Malformed, put_uvarint};
-use crate::disk::{Disk, DiskFile, read_exact_at};
+use crate::disk::{Disk, read_exact_at};
 use crate::frame::{HEADER_LEN, frame_at, put_frame};
 use crate::head::DAY;
 use crate::index::{Record, read_records};

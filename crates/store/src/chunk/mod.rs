@@ -22,7 +22,9 @@ use std::ops::Range;
 
 use breakwatch_model::{Sample, TimeRange, Timestamp};
 
-use crate::codec::{Bytes, Effort, Malformed, put_times, put_uvarint, put_values, read_times, read_values};
+use crate::codec::{
+    Bytes, Effort, Malformed, encoding, put_times, put_uvarint, put_values, read_times, read_values,
+};
 pub(crate) use rows::{ColumnRows, Rows, Runs};
 
 /// Version of the chunk format.
@@ -168,6 +170,16 @@ impl Chunk {
         Ok(Some(ColumnRows { slot, aspect, runs, values }))
     }
 
+    /// Encoding, number of values and bytes of each column, for figures.
+    pub(crate) fn encodings(&self) -> Result<Vec<(&'static str, usize, usize)>, Malformed> {
+        let column = |range: &Range<usize>| {
+            let mut bytes = Bytes::new(self.bytes.get(range.clone()).unwrap_or_default());
+            let values = read_runs(&mut bytes, self.rows)?.rows();
+            Ok((encoding(bytes.rest().first().copied().unwrap_or_default()), values, range.len()))
+        };
+        self.columns.iter().map(column).collect()
+    }
+
     /// Appends the samples of a slot (one aspect of them, in rollups) inside `range`.
     pub(crate) fn samples(
         &self,
@@ -180,6 +192,12 @@ impl Chunk {
             column.samples(|row| self.times.get(row).copied().unwrap_or_default(), range, out);
         }
         Ok(())
+    }
+
+    /// All of it, decoded (chunks with one column per slot).
+    pub(crate) fn to_rows(&self) -> Result<Rows, Malformed> {
+        let columns = self.slots().filter_map(|slot| self.column(slot, 0).transpose());
+        Ok(Rows { times: self.times.clone(), columns: columns.collect::<Result<_, _>>()? })
     }
 
     /// First and last time.

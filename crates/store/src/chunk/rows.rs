@@ -11,7 +11,11 @@ pub(crate) struct Runs(Vec<Range<u32>>);
 impl Runs {
     /// Rows 0 to `rows`.
     pub(crate) fn all(rows: u32) -> Self {
-        if rows == 0 { Self::default() } else { Self(vec![0..rows]) }
+        let mut runs = Self::default();
+        if rows > 0 {
+            runs.push_run(0..rows);
+        }
+        runs
     }
 
     /// Adds a row behind the last.

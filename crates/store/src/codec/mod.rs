@@ -11,4 +11,4 @@ mod xor;
 pub(crate) use bytes::{Bytes, Malformed, put_bytes, put_ivarint, put_str, put_uvarint};
 pub(crate) use decimal::{mantissa_of, value_of};
 pub(crate) use times::{put_times, read_times};
-pub(crate) use values::{Effort, put_values, read_values};
+pub(crate) use values::{Effort, encoding, put_values, read_values};

@@ -34,9 +34,17 @@ const PCO_LEAST: usize = 100;
 /// pco's level: 4 is within 1 % of 8 at these lengths and several times as fast.
 const PCO_LEVEL: usize = 4;
 
-/// The encodings, for figures: what was chosen how often.
-pub(crate) const NAMES: [&str; 7] =
-    ["constant", "constant bits", "decimal", "xor", "pco decimal", "pco float", "plain"];
+/// The name of the encoding a column begins with, for figures.
+pub(crate) const fn encoding(first: u8) -> &'static str {
+    match first {
+        CONSTANT_INT | CONSTANT_BITS => "constant",
+        DECIMAL => "decimal",
+        XOR => "xor",
+        PCO_DECIMAL => "pco decimal",
+        PCO_FLOAT => "pco float",
+        _ => "plain",
+    }
+}
 
 /// Appends `values` (the bits of floats). Their number is the reader's to know.
 pub(crate) fn put_values(out: &mut Vec<u8>, values: &[u64], effort: Effort) {

@@ -9,7 +9,7 @@ use breakwatch_model::{Sample, TimeRange, Timestamp};
 use rustc_hash::FxHashMap;
 
 use lane::Placed;
-pub(crate) use lane::{DAY, Lane, SEAL_SPAN};
+pub(crate) use lane::{DAY, Lane};
 
 /// No lane.
 const NONE: u32 = u32::MAX;

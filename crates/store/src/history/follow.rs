@@ -90,7 +90,7 @@ impl Shared {
             };
             let offset = self.positions.lock().find(followed.next.frame, first);
             let mut scan = Scan::new(&bytes, first, offset.min(bytes.len()));
-            while let Some(found) = scan.next() {
+            for found in scan.by_ref() {
                 let Found::Frame(frame) = found else { continue };
                 if frame.number >= end || frame.number >= reach.durable {
                     break;

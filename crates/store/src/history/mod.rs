@@ -12,6 +12,7 @@ mod append;
 mod cache;
 mod finish;
 mod follow;
+mod hooks;
 mod maintain;
 mod open;
 mod options;

@@ -43,7 +43,6 @@ impl Queryable for History {
         let places = self.shared.places(&selector.series);
         Ok(Box::new(Set {
             shared: &self.shared,
-            selector,
             places,
             range,
             rollups_before: if hints.rollups { self.shared.raw_from() } else { Timestamp::MIN },

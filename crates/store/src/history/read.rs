@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use breakwatch_model::{
-    CancelToken, Sample, Selector, SeriesEntry, SeriesSet, StorageError, TimeRange, Timestamp,
-};
+use breakwatch_model::{CancelToken, Sample, SeriesEntry, SeriesSet, StorageError, TimeRange, Timestamp};
 
 use super::Shared;
 use super::cache::Address;
@@ -216,7 +214,6 @@ fn range_of(samples: &[Sample]) -> TimeRange {
 /// Streams series.
 pub(crate) struct Set<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) selector: &'a Selector,
     pub(crate) places: Vec<Option<Place>>,
     pub(crate) range: TimeRange,
     /// Before this rollups stand in for samples.

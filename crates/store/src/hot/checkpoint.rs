@@ -53,8 +53,8 @@ impl Checkpoint {
         Ok(Self { replay_from, durable, days })
     }
 
-    /// Writes it, durably.
-    pub(crate) fn write(&self, dir: &DataDir) -> std::io::Result<()> {
+    /// As the file's content.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_frame(&mut out, 1, 0, 1, |out| {
             put_uvarint(out, self.replay_from);
@@ -65,6 +65,11 @@ impl Checkpoint {
                 put_uvarint(out, *count);
             }
         });
-        replace_file(&**dir.disk(), &path(dir), &out)
+        out
+    }
+
+    /// Writes it, durably.
+    pub(crate) fn write(&self, dir: &DataDir) -> std::io::Result<()> {
+        replace_file(&**dir.disk(), &path(dir), &self.to_bytes())
     }
 }

@@ -39,7 +39,7 @@ impl Engine for FileEngine {
         let bytes = read_file(&*self.0, &name).map_err(|error| fail(&error))?;
         let mut inner = Inner { chunks: BTreeMap::new(), end: 0, next: 0 };
         let mut scan = Scan::new(&bytes, 1, 0);
-        while let Some(found) = scan.next() {
+        for found in scan.by_ref() {
             if let Found::Frame(frame) = found
                 && let Some((key, value)) = frame.payload.split_at_checked(Key::LEN)
                 && let Some(key) = Key::from_bytes(key)

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use breakwatch_model::{Labels, Metadata, Timestamp};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-pub(crate) use find::Found;
-pub(crate) use registry::{Definition, Record, Registry, apply, put_records, read_records};
+pub(crate) use registry::{Definition, Record, Registry, apply, image, put_records, read_records};
 
 /// Labels that tell one target from another: series that agree in all of them are measured together and share
 /// a time column.

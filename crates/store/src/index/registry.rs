@@ -5,7 +5,7 @@
 //! definitions are also in the log's frames of that time and in the blocks that hold their samples.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use breakwatch_model::{Labels, Metadata, MetricKind, Timestamp};
@@ -180,7 +180,7 @@ impl Registry {
         let mut sound = true;
         let mut next = 0;
         let mut scan = Scan::new(&bytes, generation, 0);
-        while let Some(found) = scan.next() {
+        for found in scan.by_ref() {
             let records = match found {
                 Found::Frame(frame) => {
                     next = frame.number + 1;
@@ -234,10 +234,6 @@ impl Registry {
         self.end = bytes.len() as u64;
         self.backlog.clear();
         Ok(())
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 }
 

@@ -144,7 +144,7 @@ impl Segment {
     /// Goes through the records in `bytes`, learning what they are.
     fn scan(&mut self, bytes: &[u8], each: &mut dyn FnMut(Entry)) {
         let mut scan = Scan::new(bytes, self.first, 0);
-        while let Some(found) = scan.next() {
+        for found in scan.by_ref() {
             match found {
                 Found::Frame(frame) if frame.kind == KIND_ENTRIES => match read_ops(frame.payload) {
                     Ok(ops) => {
@@ -174,6 +174,11 @@ impl Segment {
     /// Records from number `next` on count as being in the following segment.
     pub(crate) fn end_at(&mut self, next: u64) {
         self.next = self.next.min(next);
+    }
+
+    /// Bytes of the file that count, the closing summary included.
+    pub(crate) const fn file_len(&self) -> u64 {
+        self.len + if self.closed { (HEADER_LEN + SUMMARY_LEN) as u64 } else { 0 }
     }
 
     /// Whether more records may be added.

@@ -23,6 +23,7 @@ use std::time::Duration;
 use breakwatch_model::{Batch, Op, Record, StateStore, StorageError, Table, TimeRange};
 use parking_lot::{Mutex, RwLock};
 
+use crate::admin::Target;
 use crate::datadir::DataDir;
 use crate::incident::Unit;
 use group::GroupCommit;
@@ -129,9 +130,36 @@ impl StateLog {
         StateStats { records, log_bytes: writer.log_bytes(), ..writer.stats }
     }
 
-    /// Everything in the keyed tables and journals' pending part, as commits a fresh log can begin with.
-    pub(crate) fn snapshot(&self) -> Vec<Vec<u8>> {
-        self.tables.read().snapshot()
+    /// Copies the log and its journals into a backup. Commits wait meanwhile.
+    pub(crate) fn back_up(&self, target: &mut Target<'_>) -> Result<(), StorageError> {
+        let _pause = self.writer.lock();
+        target.dir("state/journal")?;
+        let tables = self.tables.read();
+        target.write("state/log-a", &slot::image(&tables.snapshot()))?;
+        target.write("state/log-b", &[])?;
+        for table in tables::JOURNALS {
+            for segment in tables.journal(table).into_iter().flat_map(|journal| &journal.segments) {
+                if let Some(name) = segment.path.file_name().and_then(|name| name.to_str()) {
+                    target.copy(&segment.path, &format!("state/journal/{name}"), segment.file_len())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the bytes of one of the two log files, if anything.
+pub(crate) fn slot_damage(bytes: &[u8]) -> Option<String> {
+    match slot::Content::parse(bytes) {
+        None if bytes.iter().all(|byte| *byte == 0) => None,
+        None => Some("there is no readable record".to_owned()),
+        Some(content) if !content.damage.is_empty() => {
+            let lost: usize = content.damage.iter().map(ExactSizeIterator::len).sum();
+            Some(format!("{lost} bytes are unreadable"))
+        }
+        Some(content) if content.cut => Some("the file was cut".to_owned()),
+        Some(content) if content.torn => Some("the last record is incomplete".to_owned()),
+        Some(_) => None,
     }
 }
 

@@ -62,7 +62,7 @@ impl Content {
         let mut content = Self { generation, ..Self::default() };
         let mut snapshot_frames = 0;
         let mut scan = Scan::new(bytes, generation, 0);
-        while let Some(found) = scan.next() {
+        for found in scan.by_ref() {
             let frame = match found {
                 Found::Frame(frame) => frame,
                 Found::Damage(range) => {
@@ -178,25 +178,11 @@ impl Slot {
 
     /// Writes a fresh generation: header, snapshot, end. Gives where commits begin and their first number.
     pub(crate) fn begin(&mut self, generation: u64, snapshot: &[Vec<u8>]) -> io::Result<(u64, u64)> {
-        let mut out = Vec::with_capacity(snapshot.iter().map(|p| p.len() + HEADER_LEN).sum::<usize>() + 128);
-        let mut number = 0;
-        let mut frame = |out: &mut Vec<u8>, kind, payload: &[u8]| {
-            put_frame(out, generation, number, kind, |out| out.extend_from_slice(payload));
-            number += 1;
-        };
-        let mut header = Vec::new();
-        put_header(&mut header, self.capacity);
-        frame(&mut out, KIND_HEADER, &header);
-        for payload in snapshot {
-            frame(&mut out, KIND_SNAPSHOT, payload);
-        }
-        let mut end = Vec::new();
-        put_uvarint(&mut end, snapshot.len() as u64);
-        frame(&mut out, KIND_END, &end);
+        let (out, next) = begin_bytes(generation, self.capacity, snapshot);
         self.file.write_at(&out, 0)?;
         self.capacity = self.capacity.max(out.len() as u64);
         self.file.sync()?;
-        Ok((out.len() as u64, number))
+        Ok((out.len() as u64, next))
     }
 
     /// Writes commit frames at `offset` and makes them durable.
@@ -205,6 +191,31 @@ impl Slot {
         self.capacity = self.capacity.max(offset + frames.len() as u64);
         self.file.sync()
     }
+}
+
+/// The bytes a generation begins with in a file of `length`, and the number of its first commit.
+fn begin_bytes(generation: u64, length: u64, snapshot: &[Vec<u8>]) -> (Vec<u8>, u64) {
+    let mut out = Vec::with_capacity(snapshot.iter().map(|p| p.len() + HEADER_LEN).sum::<usize>() + 128);
+    let mut number = 0;
+    let mut frame = |out: &mut Vec<u8>, kind, payload: &[u8]| {
+        put_frame(out, generation, number, kind, |out| out.extend_from_slice(payload));
+        number += 1;
+    };
+    let mut header = Vec::new();
+    put_header(&mut header, length);
+    frame(&mut out, KIND_HEADER, &header);
+    for payload in snapshot {
+        frame(&mut out, KIND_SNAPSHOT, payload);
+    }
+    let mut end = Vec::new();
+    put_uvarint(&mut end, snapshot.len() as u64);
+    frame(&mut out, KIND_END, &end);
+    (out, number)
+}
+
+/// A whole log file that holds a snapshot and nothing after it.
+pub(crate) fn image(snapshot: &[Vec<u8>]) -> Vec<u8> {
+    begin_bytes(1, 0, snapshot).0
 }
 
 impl Slot {

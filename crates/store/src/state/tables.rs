@@ -88,11 +88,6 @@ impl Tables {
         self.keyed.values().map(BTreeMap::len).sum()
     }
 
-    /// Bytes of journal records that are in the log alone.
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.journals.values().flat_map(|journal| &journal.pending).map(Entry::size).sum()
-    }
-
     /// Everything a fresh log must begin with, in payloads of about [`SNAPSHOT_FRAME`] bytes.
     pub(crate) fn snapshot(&self) -> Vec<Vec<u8>> {
         let mut frames = Frames::default();

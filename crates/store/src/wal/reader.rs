@@ -79,7 +79,7 @@ impl Segments {
 /// Goes through the frames of a segment's bytes numbered below `end`.
 pub(crate) fn scan(bytes: &[u8], generation: u64, end: u64, each: &mut dyn FnMut(Entry<'_>)) {
     let mut scan = Scan::new(bytes, generation, 0);
-    while let Some(found) = scan.next() {
+    for found in scan.by_ref() {
         match found {
             Found::Frame(frame) if frame.number < end => each(Entry::Frame(frame)),
             Found::Frame(_) => {}
