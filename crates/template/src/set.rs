@@ -108,6 +108,26 @@ impl TemplateSet {
         Ok(Template { name: name.into(), own, text: text.into() })
     }
 
+    /// Checks that every template a text calls exists, which otherwise shows only when it runs. A text of an option is
+    /// checked once all files are added.
+    ///
+    /// # Errors
+    /// The first call of a template that neither the text nor the set defines.
+    pub fn check_calls(&self, template: &Template) -> Result<(), TemplateError> {
+        let known = |name: &str| template.own.contains_key(name) || self.contains(name);
+        template.own.values().try_for_each(|tree| tree.check_calls(&known))
+    }
+
+    /// Checks that every template the set's own templates call exists.
+    ///
+    /// # Errors
+    /// The first call, by name of the caller, of a template that does not exist.
+    pub fn check_own_calls(&self) -> Result<(), TemplateError> {
+        let mut trees: Vec<&Arc<Tree>> = self.trees.values().collect();
+        trees.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        trees.into_iter().try_for_each(|tree| tree.check_calls(&|name| self.contains(name)))
+    }
+
     /// The names of the templates, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

@@ -366,3 +366,23 @@ fn a_later_file_replaces_definitions() {
     let error = set.render("none", &data::data(), Escaping::None, &context).unwrap_err();
     assert_eq!(error.to_string(), "template: none: template \"none\" not defined");
 }
+
+#[test]
+fn calls_of_templates_that_do_not_exist_are_found_at_load() {
+    let mut set = TemplateSet::new(Arc::new(data::functions()));
+    set.add("a.tmpl", "{{define \"x\"}}{{if 1}}{{else}}{{range 2}}{{template \"y\"}}{{end}}{{end}}{{end}}")
+        .unwrap();
+    let error = set.check_own_calls().unwrap_err();
+    assert_eq!((error.reason(), error.line(), error.column()), ("template \"y\" not defined", 1, 53));
+    set.add("b.tmpl", "{{define \"y\"}}{{end}}").unwrap();
+    assert_eq!(set.check_own_calls(), Ok(()));
+    let text = set
+        .parse("t", "{{define \"own\"}}{{end}}{{template \"own\"}}{{template \"x\"}}{{block \"b\" .}}{{end}}")
+        .unwrap();
+    assert_eq!(set.check_calls(&text), Ok(()));
+    let text = set.parse("t", "\n{{template \"none\" .}}").unwrap();
+    assert_eq!(
+        set.check_calls(&text).unwrap_err().to_string(),
+        "template: t:2:11: executing \"t\" at <{{template \"none\" .}}>: template \"none\" not defined"
+    );
+}

@@ -98,6 +98,8 @@ fn patterns_are_bounded() {
         let error = render(&format!("{{{{match \"{pattern}\" \"a\"}}}}")).unwrap_err();
         assert!(error.reason().contains("error parsing regexp"), "{error}");
     }
+    let many = "{{range $i, $e := list 0 0 0 0 0 0 0 0 0 0}}{{range 1000}}{{$x := match (printf \"a%d.%d\" $i .) \"b\"}}{{end}}{{end}}";
+    assert_eq!(limit(many), "exceeded the limit of 1000000 steps");
 }
 
 #[test]

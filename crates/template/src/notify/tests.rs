@@ -70,6 +70,11 @@ fn text(template: &str, data: &Value) -> String {
     render(&default_templates().unwrap(), template, data, Escaping::None)
 }
 
+#[test]
+fn no_default_calls_a_template_that_does_not_exist() {
+    assert_eq!(default_templates().unwrap().check_own_calls(), Ok(()));
+}
+
 /// The files hold what Alertmanager 0.34 made of the same alerts.
 #[test]
 fn the_defaults_come_out_as_alertmanagers() {

@@ -4,6 +4,7 @@
 //! text can exhaust the stack.
 
 pub(crate) mod ast;
+mod calls;
 mod control;
 mod display;
 pub(crate) mod number;
