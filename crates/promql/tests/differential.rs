@@ -3,6 +3,7 @@
 //! The data's times never fall on the edge of a window, so that it does not matter on which side a Prometheus
 //! closes its windows. `BREAKWATCH_DIFFERENTIAL_CASES` says how many queries (300), `BREAKWATCH_SEED` where to
 //! start.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests may be blunt")]
 
 mod common;
 

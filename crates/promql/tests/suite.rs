@@ -1,11 +1,11 @@
 //! Prometheus' own query suite and recorded answers of a real Prometheus.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests may be blunt")]
 
 use std::path::{Path, PathBuf};
 
 use breakwatch_promql::conformance;
 
 /// Where the data of others lies, if it is there.
-#[expect(clippy::print_stdout, reason = "what is left out must be seen")]
 fn data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("BREAKWATCH_CONFORMANCE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),

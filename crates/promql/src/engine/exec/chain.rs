@@ -4,69 +4,94 @@ use super::arithmetic::{compare, compute};
 use super::column::{ABSENT, Column, Grid, Owned, is_absent, present};
 use super::{Eval, Evaluator, Sink};
 use crate::ast::BinaryOp;
-use crate::engine::plan::{Chain, ChainStart, Link, Vector, drops_names};
+use crate::engine::plan::{Chain, ChainStart, Link, Scalar, Vector, drops_names};
 
 /// An operator whose other operand is a scalar.
 struct ScalarOp {
     op: BinaryOp,
-    scalar: Vec<f64>,
+    scalar: Operand,
     /// Whether the scalar stands on the left.
     swapped: bool,
     return_bool: bool,
 }
 
+/// A scalar operand. A long chain may have thousands, so constants take no column each.
+enum Operand {
+    Const(f64),
+    Column(Vec<f64>),
+}
+
 impl Evaluator<'_> {
     pub(super) fn chain(&self, chain: &Chain, grid: &Grid, sink: &mut Sink<'_>) -> Eval<()> {
         let (first, mut pending) = self.chain_start(&chain.first, grid)?;
-        let mut links = chain.links.as_slice();
         // Everything up to the last match of two vectors is collected; after it series flow again.
+        let matched = chain.links.iter().rposition(|link| matches!(link, Link::Vector { .. }));
+        let (collected, flowing) = chain.links.split_at(matched.map_or(0, |last| last + 1));
         let mut left: Option<Vec<Owned>> = None;
-        while links.iter().any(|link| matches!(link, Link::Vector { .. })) {
-            let Some((link, rest)) = links.split_first() else { break };
-            links = rest;
+        for link in collected {
             match link {
                 Link::Scalar { op, rhs, return_bool } => {
-                    pending.push(ScalarOp {
-                        op: *op,
-                        scalar: self.scalar(rhs, grid)?,
-                        swapped: false,
-                        return_bool: *return_bool,
-                    });
+                    pending.push(self.scalar_op(*op, rhs, false, *return_bool, grid)?);
                 }
                 Link::Vector { op, rhs, matching, return_bool } => {
                     let lhs = match left.take() {
                         Some(series) => self.apply_kept(series, &pending)?,
                         None => self.apply_collect(first, &pending, grid)?,
                     };
-                    pending.clear();
+                    self.forget(&mut pending);
                     let rhs = self.collect(rhs, grid)?;
                     left = Some(self.join(*op, matching, *return_bool, lhs, rhs, grid)?);
                 }
             }
         }
-        for link in links {
+        for link in flowing {
             if let Link::Scalar { op, rhs, return_bool } = link {
-                let scalar = self.scalar(rhs, grid)?;
-                pending.push(ScalarOp { op: *op, scalar, swapped: false, return_bool: *return_bool });
+                pending.push(self.scalar_op(*op, rhs, false, *return_bool, grid)?);
             }
         }
         match left {
             Some(series) => {
                 let series = self.apply_kept(series, &pending)?;
-                self.emit_all(series, sink)
+                self.emit_all(series, sink)?;
             }
-            None => self.apply(first, &pending, grid, sink),
+            None => self.apply(first, &pending, grid, sink)?,
         }
+        self.forget(&mut pending);
+        Ok(())
     }
 
     fn chain_start<'p>(&self, first: &'p ChainStart, grid: &Grid) -> Eval<(&'p Vector, Vec<ScalarOp>)> {
         Ok(match first {
             ChainStart::Vector(vector) => (vector, Vec::new()),
             ChainStart::ScalarFirst { scalar, op, vector, return_bool } => {
-                let scalar = self.scalar(scalar, grid)?;
-                (vector, vec![ScalarOp { op: *op, scalar, swapped: true, return_bool: *return_bool }])
+                (vector, vec![self.scalar_op(*op, scalar, true, *return_bool, grid)?])
             }
         })
+    }
+
+    fn scalar_op(
+        &self,
+        op: BinaryOp,
+        scalar: &Scalar,
+        swapped: bool,
+        return_bool: bool,
+        grid: &Grid,
+    ) -> Eval<ScalarOp> {
+        let scalar = if let Scalar::Const(value) = scalar {
+            Operand::Const(*value)
+        } else {
+            self.hold(grid.len())?;
+            Operand::Column(self.scalar(scalar, grid)?)
+        };
+        Ok(ScalarOp { op, scalar, swapped, return_bool })
+    }
+
+    fn forget(&self, pending: &mut Vec<ScalarOp>) {
+        for op in pending.drain(..) {
+            if let Operand::Column(column) = op.scalar {
+                self.release(column.len());
+            }
+        }
     }
 
     /// Applies operators to each series as it comes.
@@ -134,8 +159,15 @@ fn apply_all(ops: &[ScalarOp], values: &mut [f64]) -> bool {
 }
 
 fn apply_one(op: &ScalarOp, values: &mut [f64]) -> bool {
+    match &op.scalar {
+        Operand::Const(scalar) => apply_each(op, values, std::iter::repeat(scalar)),
+        Operand::Column(scalars) => apply_each(op, values, scalars.iter()),
+    }
+}
+
+fn apply_each<'s>(op: &ScalarOp, values: &mut [f64], scalars: impl Iterator<Item = &'s f64>) -> bool {
     let mut any = false;
-    for (value, scalar) in values.iter_mut().zip(&op.scalar) {
+    for (value, scalar) in values.iter_mut().zip(scalars) {
         if is_absent(*value) {
             continue;
         }

@@ -146,7 +146,7 @@ impl Evaluator<'_> {
         let mut values = vec![ABSENT; grid.len()];
         self.windows(&call.source, grid, &mut |meta, windows| {
             kernel.restart();
-            if !fill(&mut kernel, windows, grid, &mut values)? {
+            if !self.fill(&mut kernel, windows, grid, &mut values)? {
                 return Ok(());
             }
             if counter {
@@ -155,6 +155,37 @@ impl Evaluator<'_> {
             let meta = if keeps_name { meta } else { meta.dropped() };
             sink(Column { meta, values: &mut values })
         })
+    }
+
+    /// Fills a column; `false` if no window has a value.
+    fn fill(
+        &self,
+        kernel: &mut impl Kernel,
+        windows: &mut Windows<'_>,
+        grid: &Grid,
+        values: &mut [f64],
+    ) -> Eval<bool> {
+        /// Windows at least this long are worth asking whether to go on.
+        const LONG: usize = 4096;
+        let mut any = false;
+        for (step, value) in values.iter_mut().enumerate() {
+            let (end, range) = (windows.end(step), windows.range());
+            // Reading a window moves its first sample, so that is asked for afterwards.
+            let length = windows.at(step)?.len();
+            *value = ABSENT;
+            if length == 0 {
+                continue;
+            }
+            if length >= LONG {
+                self.check()?;
+            }
+            let (first, samples) = windows.current();
+            let window = Window { samples, first, end, range, time: grid.time(step), step };
+            let computed = kernel.value(&window)?;
+            any |= !is_absent(computed);
+            *value = computed;
+        }
+        Ok(any)
     }
 
     /// Rates of what is not a counter are a common mistake.
@@ -170,26 +201,6 @@ impl Evaluator<'_> {
             );
         }
     }
-}
-
-/// Fills a column; `false` if no window has a value.
-fn fill(kernel: &mut impl Kernel, windows: &mut Windows<'_>, grid: &Grid, values: &mut [f64]) -> Eval<bool> {
-    let mut any = false;
-    for (step, value) in values.iter_mut().enumerate() {
-        let (end, range) = (windows.end(step), windows.range());
-        // Reading a window moves its first sample, so that is asked for afterwards.
-        let empty = windows.at(step)?.is_empty();
-        *value = ABSENT;
-        if empty {
-            continue;
-        }
-        let (first, samples) = windows.current();
-        let window = Window { samples, first, end, range, time: grid.time(step), step };
-        let computed = kernel.value(&window)?;
-        any |= !is_absent(computed);
-        *value = computed;
-    }
-    Ok(any)
 }
 
 /// A value computed from samples, which may be any NaN.

@@ -11,6 +11,14 @@ use crate::engine::plan::{Vector, VectorKind};
 impl Evaluator<'_> {
     /// Evaluates a vector at each time of the grid, series by series.
     pub(super) fn vector(&self, vector: &Vector, grid: &Grid, sink: &mut Sink<'_>) -> Eval<()> {
+        // The columns an operator works with; what it keeps is counted where it is kept.
+        self.hold(grid.len())?;
+        let evaluated = self.repeated(vector, grid, sink);
+        self.release(grid.len());
+        evaluated
+    }
+
+    fn repeated(&self, vector: &Vector, grid: &Grid, sink: &mut Sink<'_>) -> Eval<()> {
         if !vector.invariant || grid.len() == 1 {
             return self.kind(vector, grid, sink);
         }
