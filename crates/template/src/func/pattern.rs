@@ -89,7 +89,7 @@ pub(super) fn replace_all(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
     call.budget.spend(cost + MATCH_STEPS + text.len() as u64 / 16)?;
     let mut copied = 0;
     for captures in regex.captures_iter(text) {
-        call.budget.spend(MATCH_STEPS)?;
+        call.budget.spend(1)?;
         let Some(whole) = captures.get(0) else { continue };
         out.push_str(text.get(copied..whole.start()).unwrap_or_default())?;
         expand(replacement, &captures, &mut out)?;
