@@ -19,6 +19,8 @@ mod phases;
 mod report;
 mod settings;
 #[cfg(test)]
+mod starved;
+#[cfg(test)]
 mod testing;
 mod text;
 
