@@ -33,6 +33,8 @@ pub struct SmtpOptions {
     pub implicit_tls: bool,
     /// Requires this user name and password.
     pub user: Option<(String, String)>,
+    /// Mechanisms that are not offered: `PLAIN`, `LOGIN`.
+    pub auth_exclude: Vec<String>,
     /// What to answer to `RCPT TO` of these addresses: `550 5.1.1 no such user`.
     pub rcpt_replies: BTreeMap<String, String>,
     /// What to answer to the first mails' `MAIL FROM`, one each; then mail is accepted.

@@ -60,6 +60,7 @@ async def main():
             authenticator=authenticate if auth else None,
             auth_required=auth,
             auth_require_tls=False,
+            auth_exclude_mechanism=options["auth_exclude"],
             enable_SMTPUTF8=options["smtputf8"],
             timeout=60,
             loop=asyncio.get_running_loop(),

@@ -66,10 +66,14 @@ pub(crate) fn clip_bytes(text: &str, max: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
+/// Longer than any link somebody meant; browsers and chats stop about here.
+const LONGEST_LINK: usize = 2000;
+
 /// A URL that may be offered to be clicked on: http or https, without anything that could end the place it
 /// stands in.
 pub(crate) fn link(text: &str) -> Option<String> {
-    let url = url::Url::parse(text.trim()).ok()?;
+    let text = text.trim();
+    let url = url::Url::parse(text).ok().filter(|_| text.len() <= LONGEST_LINK)?;
     let web = matches!(url.scheme(), "http" | "https") && url.has_host();
     // The parser has already percent-encoded control characters, spaces, quotes and angle brackets.
     web.then(|| url.to_string().replace('|', "%7C").replace('\'', "%27"))
@@ -108,6 +112,7 @@ mod tests {
     fn only_web_links_are_links() {
         assert_eq!(link(" https://a/b?c=d&e=<f>").as_deref(), Some("https://a/b?c=d&e=%3Cf%3E"));
         assert_eq!(link("https://a/x|y 'z'").as_deref(), Some("https://a/x%7Cy%20%27z%27"));
+        assert_eq!(link(&format!("https://a/{}", "x".repeat(2000))), None);
         for bad in ["javascript:alert(1)", "data:text/html,x", "//a/b", "/etc/passwd", "", "https://"] {
             assert_eq!(link(bad), None, "{bad}");
         }

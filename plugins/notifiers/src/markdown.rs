@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn nothing_is_markup() {
-        assert_eq!(escape("a_b *c* [d](e) <@1> `f`"), r"a\_b \*c\* \[d\]\(e\) \<@⁠1\> \`f\`");
+        assert_eq!(escape("a_b *c* [d](e) <1> `f`"), r"a\_b \*c\* \[d\]\(e\) \<1\> \`f\`");
         assert_eq!(escape("@everyone"), "@\u{2060}everyone");
     }
 }

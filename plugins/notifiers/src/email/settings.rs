@@ -178,7 +178,10 @@ fn texts(settings: &mut Settings<'_>) -> Texts {
         }
         seen.push(lower);
         if STRUCTURAL.iter().any(|known| name == *known) {
-            let message = format!("the header {:?} is set by the mail itself", key.name);
+            let message = match name == "Bcc" {
+                true => "a `Bcc` header would be seen by everybody: add the address to `to`".to_owned(),
+                false => format!("the header {:?} is set by the mail itself", key.name),
+            };
             settings.diagnostics().error(&key.place, message);
             continue;
         }

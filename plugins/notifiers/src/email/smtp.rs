@@ -283,10 +283,10 @@ async fn hand_over(
         match connection.command(Rcpt::new(to.clone(), Vec::new())).await {
             Ok(_) => handover.served.push(to.clone()),
             Err(error) if error.is_permanent() => {
-                handover.refused.push((to.clone(), excerpt(&chain(&error))))
+                handover.refused.push((to.clone(), excerpt(&chain(&error))));
             }
             Err(error) if error.is_transient() => {
-                handover.put_off.push((to.clone(), excerpt(&chain(&error))))
+                handover.put_off.push((to.clone(), excerpt(&chain(&error))));
             }
             Err(error) => return Err(fault(Stage::Message, &error)),
         }

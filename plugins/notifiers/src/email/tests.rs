@@ -201,15 +201,15 @@ async fn pair(
     std::fs::write(ca.path(), &server.identity.ca_pem).unwrap();
     let trust = !more.contains(&("trust", "nobody"));
     let smarthost = format!("localhost:{}", server.port);
-    let mut settings = vec![
-        ("to", text("a@example.org, b@example.org")),
-        ("from", text("watch@example.org")),
-        ("smarthost", text(&smarthost)),
-    ];
+    let to = more.iter().find(|(key, _)| *key == "to").map_or("a@example.org, b@example.org", |(_, to)| to);
+    let mut settings =
+        vec![("to", text(to)), ("from", text("watch@example.org")), ("smarthost", text(&smarthost))];
     if trust {
         settings.push(("tls_config", texts(&[("ca_file", ca.path().to_str().unwrap())])));
     }
-    settings.extend(more.iter().filter(|(key, _)| *key != "trust").map(|(key, value)| (*key, text(value))));
+    settings.extend(
+        more.iter().filter(|(key, _)| !["trust", "to"].contains(key)).map(|(key, value)| (*key, text(value))),
+    );
     let email = build(&ENTRY, &map(settings), &context()).unwrap();
     Some((server, ca, email))
 }
@@ -233,6 +233,32 @@ async fn starttls_and_login_by_default() {
     assert_eq!(mail.header("message-id"), Some(receipt.reference));
     assert_eq!(mail.header("subject").as_deref(), Some("[FIRING:1] http/website: website answers 503"));
     assert_eq!(receipt.answer, "250 OK queued");
+}
+
+#[tokio::test]
+async fn login_where_plain_is_not_offered() {
+    let options = SmtpOptions {
+        starttls: true,
+        user: Some(("watch".to_owned(), "s3cret".to_owned())),
+        auth_exclude: vec!["PLAIN".to_owned()],
+        ..SmtpOptions::default()
+    };
+    let login = [("auth_username", "watch"), ("auth_password", "s3cret")];
+    let Some((server, _ca, email)) = pair(options, &login).await else { return };
+    email.notify(&sample(None)).await.unwrap();
+    assert_eq!(server.wait_for(1, DEADLINE).await.unwrap()[0].user.as_deref(), Some("watch"));
+}
+
+#[tokio::test]
+async fn addresses_beyond_ascii_need_a_server_that_takes_them() {
+    let to = [("to", "jörg@example.org")];
+    let Some((_server, _ca, email)) = pair(starttls_with(&[]), &to).await else { return };
+    let error = email.notify(&sample(None)).await.unwrap_err();
+    assert!(matches!(&error, NotifyError::Misconfigured(m) if m.contains("SMTPUTF8")), "{error}");
+    let options = SmtpOptions { smtputf8: true, ..starttls_with(&[]) };
+    let Some((server, _ca, email)) = pair(options, &to).await else { return };
+    email.notify(&sample(None)).await.unwrap();
+    assert_eq!(server.wait_for(1, DEADLINE).await.unwrap()[0].to, ["jörg@example.org"]);
 }
 
 #[tokio::test]
@@ -380,7 +406,7 @@ async fn hostile_content_arrives_as_one_mail_each() {
 async fn against(steps: Vec<Step>, more: &[(&str, &str)]) -> (SmtpScript, Result<Receipt, NotifyError>) {
     let script = SmtpScript::start(steps).await.unwrap();
     let smarthost = format!("127.0.0.1:{}", script.port);
-    let mut settings = vec![("smarthost", smarthost.as_str()), ("to", "a@example.org"), ("timeout", "1s")];
+    let mut settings = vec![("smarthost", smarthost.as_str()), ("to", "a@example.org")];
     settings.extend_from_slice(more);
     let email = build(&ENTRY, &plain(&settings), &context()).unwrap();
     let result = email.notify(&sample(None)).await;
@@ -407,7 +433,7 @@ async fn a_server_that_misbehaves_costs_one_timeout_and_no_memory() {
         ("busy", vec![say("421 busy\r\n")]),
     ];
     for (name, steps) in cases {
-        let (_script, result) = against(steps, &[]).await;
+        let (_script, result) = against(steps, &[("timeout", "1s")]).await;
         assert!(matches!(result, Err(NotifyError::Retryable { .. })), "{name}: {result:?}");
     }
 }

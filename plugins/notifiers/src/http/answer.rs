@@ -20,8 +20,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// How long we are asked to wait; capped.
     pub(crate) retry_after: Option<Duration>,
-    /// The content type, in lower case.
-    pub(crate) content_type: String,
     /// The body's beginning; what is not UTF-8 is replaced.
     pub(crate) body: String,
     /// Whether the body was read to its end.

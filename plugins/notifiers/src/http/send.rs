@@ -103,7 +103,11 @@ impl HttpClient {
         match request.send().await {
             Ok(response) => Ok(read(response, &scrubber).await),
             Err(error) if error.is_timeout() => {
-                Err(retry(format!("no answer within {}", format_duration(self.timeout))))
+                let (what, time) = match error.is_connect() {
+                    true => ("connection", self.timeout / 2),
+                    false => ("answer", self.timeout),
+                };
+                Err(retry(format!("no {what} within {}", format_duration(time))))
             }
             Err(error) => Err(retry(scrubber.clean(&excerpt(&chain(&error.without_url()))))),
         }
@@ -211,7 +215,6 @@ async fn read(mut response: reqwest::Response, scrubber: &Scrubber) -> Answer {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let wait =
         header("retry-after").and_then(|value| retry_after::parse(value, header("date"), SystemClock.now()));
-    let content_type = header("content-type").unwrap_or_default().to_ascii_lowercase();
     let redirect = header("location")
         .and_then(|to| response.url().join(to).ok())
         .and_then(|to| to.host_str().map(str::to_owned));
@@ -229,7 +232,7 @@ async fn read(mut response: reqwest::Response, scrubber: &Scrubber) -> Answer {
         }
     };
     let body = scrubber.clean(&String::from_utf8_lossy(&body));
-    Answer { status, retry_after: wait, content_type, body, complete, redirect }
+    Answer { status, retry_after: wait, body, complete, redirect }
 }
 
 /// An error with its causes, which is where the HTTP client keeps what happened.

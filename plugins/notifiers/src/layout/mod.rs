@@ -9,7 +9,7 @@ mod item;
 use breakwatch_model::AlertStatus;
 use breakwatch_plugin_api::{Notification, TransitionKind};
 
-pub(crate) use self::item::{Fact, Item};
+pub(crate) use self::item::Item;
 use crate::clean::{line, link};
 
 /// Characters of a remark: they are ours and short, but quote answers of others.

@@ -4,10 +4,9 @@ mod secret;
 mod tls;
 
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Section, parse_duration};
+use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Section};
 
 pub(crate) use self::secret::SecretSource;
 pub(crate) use self::tls::{TlsSettings, TlsVersion};
@@ -239,11 +238,6 @@ impl<'n> Settings<'n> {
         own.or_else(|| self.global(global_key))
     }
 
-    /// A path, relative to the configuration's directory.
-    pub(crate) fn path(&self, text: &str) -> PathBuf {
-        self.context.base_dir.join(text)
-    }
-
     /// Reports an error at a node.
     pub(crate) fn error(&self, node: &Node, message: &str) {
         self.diagnostics.error(&node.place, message);
@@ -263,14 +257,4 @@ impl<'n> Settings<'n> {
     pub(crate) fn finish(self) {
         self.section.finish();
     }
-}
-
-/// Reads a duration written in another section's node.
-pub(crate) fn duration_of(node: &Node, diagnostics: &Diagnostics) -> Option<Duration> {
-    let duration = node.as_str().and_then(parse_duration);
-    if duration.is_none() {
-        let message = format!("expected a duration such as `30s`, found {}", node.describe());
-        diagnostics.error(&node.place, message);
-    }
-    duration
 }

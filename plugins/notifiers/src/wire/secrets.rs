@@ -1,9 +1,11 @@
 //! A canary in every secret: it must be in the request, and in nothing we say.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use breakwatch_plugin_api::Diagnostics;
 use breakwatch_sim::receiver::{Answer, Receiver};
+use parking_lot::Mutex;
 
 use super::{CANARY, CASES, NOTIFIERS};
 use crate::testing::{build, context, map, sample, text, texts};
@@ -43,6 +45,77 @@ async fn an_answer_that_echoes_the_request_does_not_carry_secrets_on() {
             };
             assert!(!shown.contains(CANARY), "{} {status}: {shown}", case.kind);
         }
+    }
+}
+
+/// What is logged, whatever the level.
+#[derive(Clone, Default)]
+struct Logged(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Logged {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    /// Collects what the current thread logs until the guard is dropped.
+    fn start(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock()).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged() {
+    let logged = Logged::default();
+    let _guard = logged.start();
+    for case in &CASES {
+        let receiver = Receiver::start().await.unwrap();
+        receiver.then((case.taken)()).then(Answer::status(500)).always(Answer::ResetAfterRequest);
+        // A template that fails is what we log about most.
+        let failing = match case.kind {
+            "slack" => vec![("title", text("{{ index .Alerts 7 }}"))],
+            "pagerduty" => vec![("description", text("{{ index .Alerts 7 }}"))],
+            "webhook" => vec![("body", text("{{ index .Alerts 7 }}"))],
+            _ => Vec::new(),
+        };
+        let notifier = case.build(&receiver, failing);
+        for _ in 0..3 {
+            let _ = notifier.notify(&sample(None)).await;
+        }
+    }
+    let text = logged.text();
+    assert!(text.contains("a template of the receiver failed"), "the test sees the log: {text}");
+    assert!(!text.contains(CANARY), "{text}");
+}
+
+#[tokio::test]
+async fn a_label_cannot_forge_a_line_of_the_log() {
+    let log =
+        build(NOTIFIERS.iter().find(|entry| entry.key == "log").unwrap(), &texts(&[]), &context()).unwrap();
+    for content in crate::testing::hostile() {
+        let logged = Logged::default();
+        let guard = logged.start();
+        log.notify(&crate::testing::poisoned(&content)).await.unwrap();
+        drop(guard);
+        let text = logged.text();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.chars().all(|c| !c.is_control() || c == '\n') && text.len() < 10_000, "{text}");
     }
 }
 
