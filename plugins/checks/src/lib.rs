@@ -10,7 +10,9 @@ mod http;
 mod load;
 mod memory;
 mod psi;
+mod tcp;
 
+mod address;
 mod host;
 mod limits;
 mod net;
@@ -30,6 +32,8 @@ use breakwatch_plugin_api::CheckEntry;
 #[rustfmt::skip] // One row a line, so that adding a kind changes one line.
 pub static CHECKS: &[CheckEntry] = &[
     http::ENTRY,
+    tcp::ENTRY,
+    tcp::TLS_ENTRY,
     command::ENTRY,
     database::ENTRY,
     memory::ENTRY,
