@@ -23,12 +23,17 @@ pub use events::transition_event;
 pub use sender::Receivers;
 pub use task::{AlertingTask, TaskParts};
 
+/// Gives the answer of a call, once what the call changed is durable.
+pub type Answer = Box<dyn FnOnce() + Send>;
+/// Something to do with the state, or to read from it.
+pub type Call = Box<dyn FnOnce(&mut Alerting, Timestamp) -> Answer + Send>;
+
 /// What the alerting task is told.
 pub enum Input {
     /// A breaker changed its state.
-    Transition(TransitionEvent, Option<(String, SavedBreaker)>),
+    Transition(Box<TransitionEvent>, String, Box<SavedBreaker>),
     /// A breaker was moved without a transition (a hold was released): keep what it is now.
-    Breaker(String, SavedBreaker),
+    Breaker(String, Box<SavedBreaker>),
     /// A rule group was evaluated: its alerts, and its state to be committed with them.
     Rules(Vec<Alert>, Batch),
     /// A receiver answered.
@@ -36,7 +41,7 @@ pub enum Input {
     /// Other receivers and routes from now on.
     Reload(Box<Receivers>),
     /// Something to do with the state, or to read from it.
-    Call(Box<dyn FnOnce(&mut Alerting, Timestamp) -> Box<dyn FnOnce() + Send> + Send>),
+    Call(Call),
     /// Commit, hand out nothing more, end.
     Stop(oneshot::Sender<()>),
 }
@@ -99,7 +104,7 @@ impl Handle {
 
     /// Keeps what a breaker is now, after a person has moved it.
     pub fn breaker_changed(&self, guard: &Guard) {
-        self.tell(Input::Breaker(guard.name.to_string(), saved(guard, &*self.clock)));
+        self.tell(Input::Breaker(guard.name.to_string(), Box::new(saved(guard, &*self.clock))));
     }
 
     /// Does something with the state and gives what came of it, once every change it made is durable.

@@ -96,8 +96,8 @@ impl Senders {
     /// Hands a message to its integration. One that is not there any more is answered for at once.
     pub(super) fn send(&self, key: &str, message: Notification) {
         let id = message.id.clone();
-        let sent = self.loops.get(key).map(|(jobs, _)| jobs.try_send(message));
-        if !matches!(sent, Some(Ok(()))) {
+        let sent = self.loops.get(key).is_some_and(|(jobs, _)| jobs.try_send(message).is_ok());
+        if !sent {
             let error = NotifyError::Retryable {
                 message: "the integration is not ready to send".to_owned(),
                 retry_after: Some(Duration::from_secs(1)),

@@ -10,7 +10,7 @@ use breakwatch_model::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::sender::{Context, Readiness, Receivers, Senders};
-use super::{Handle, Input, Snapshot, put_breaker};
+use super::{Answer, Handle, Input, Snapshot, put_breaker};
 use crate::changes::Changes;
 use crate::telemetry::instruments::Instruments;
 
@@ -44,7 +44,7 @@ pub struct AlertingTask {
     alerting: Alerting,
     senders: Senders,
     /// Answers to be given once what they speak of is durable.
-    answers: Vec<Box<dyn FnOnce() + Send>>,
+    answers: Vec<Answer>,
     /// Changes made outside alerting that belong into the next commit.
     extra: Batch,
     /// What the disk has refused so far, and since when.
@@ -112,11 +112,9 @@ impl AlertingTask {
     fn take(&mut self, input: Input) {
         let now = self.parts.clock.now();
         match input {
-            Input::Transition(event, breaker) => {
+            Input::Transition(event, name, saved) => {
                 self.alerting.transition(&event, now);
-                if let Some((name, saved)) = breaker {
-                    put_breaker(&mut self.extra, name, &saved);
-                }
+                put_breaker(&mut self.extra, name, &saved);
             }
             Input::Breaker(name, saved) => put_breaker(&mut self.extra, name, &saved),
             Input::Rules(alerts, batch) => {

@@ -13,7 +13,7 @@ use super::exit::Exit;
 use crate::systemd::Systemd;
 use crate::telemetry::logging::{self, Format, LogSettings, OtlpProtocol, OtlpTarget};
 use crate::wiring::daemon::{Daemon, StartError};
-use crate::wiring::load::{self, Loaded};
+use crate::wiring::load::{self, Loaded, Overrides};
 use crate::wiring::resource;
 
 /// The last spans and log records may take this long to leave.
@@ -30,13 +30,12 @@ const STUCK_AFTER: Duration = Duration::from_secs(20);
 pub fn run(args: &Run) -> Result<ExitCode, Exit> {
     // One crypto library for every TLS connection. Fails only if it was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut loaded =
-        load::load(&args.files.config).map_err(|findings| Exit::BadConfig(findings.join("\n")))?;
-    if let Some(listen) = &args.listen {
-        let parsed =
-            listen.parse().map_err(|_| Exit::Failed(format!("--listen {listen:?} is no address")))?;
-        loaded.config.server.listen = parsed;
-    }
+    let listen = args.listen.as_ref().map(|text| {
+        text.parse().map_err(|_| Exit::Failed(format!("--listen {text:?} is no address such as 127.0.0.1:9475")))
+    });
+    let overrides = Overrides { listen: listen.transpose()? };
+    let loaded = load::load(&args.files.config, overrides);
+    let loaded = loaded.map_err(|findings| Exit::BadConfig(findings.join("\n")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("breakwatch")

@@ -33,7 +33,7 @@ pub fn print_config(args: &ConfigFiles) -> Result<ExitCode, Exit> {
 }
 
 pub(super) fn load(args: &ConfigFiles) -> Result<load::Loaded, Exit> {
-    load::load(&args.config).map_err(|findings| {
+    load::load(&args.config, load::Overrides::default()).map_err(|findings| {
         let count = match findings.len() {
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),

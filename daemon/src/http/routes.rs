@@ -44,7 +44,6 @@ impl Routes {
     }
 
     /// The finished router, with the security headers on every answer.
-    #[must_use]
     pub fn finish(self) -> Router {
         let prefix = self.shared.path_prefix.clone();
         let router = self.router.with_state(self.shared).fallback(not_found);

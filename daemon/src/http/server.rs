@@ -47,7 +47,6 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
 }
 
 /// The finished router.
-#[must_use]
 pub fn router(shared: Arc<Shared>) -> Router {
     routes(shared).finish().layer(DefaultBodyLimit::max(BODY_LIMIT))
 }

@@ -142,8 +142,8 @@ impl Core {
             let (alerting, units, clock) = (alerting.clone(), Arc::clone(&units), Arc::clone(&clock));
             Arc::new(move |guard, transition| {
                 let event = transition_event(guard, transition, &units, &*clock);
-                let breaker = (guard.name.to_string(), alerting::saved(guard, &*clock));
-                alerting.tell(Input::Transition(event, Some(breaker)));
+                let saved = Box::new(alerting::saved(guard, &*clock));
+                alerting.tell(Input::Transition(Box::new(event), guard.name.to_string(), saved));
             })
         };
         let identity = Identity {
@@ -172,7 +172,7 @@ impl Core {
         listener: TcpListener,
         address: SocketAddr,
     ) -> Result<Daemon, StartError> {
-        let Loaded { config, alerting: receivers, rules: rule_files, .. } = loaded;
+        let Loaded { config, alerting: receivers, rules: rule_files, overrides, .. } = loaded;
         let clock = Arc::clone(&self.clock);
         let (stop, stopped) = watch::channel(false);
         checks::build(&config, &self.units, &self.breakers, &self.restored, &*clock)
@@ -257,6 +257,7 @@ impl Core {
             history: stores.history(),
             exporters: Default::default(),
             config: Arc::new(config),
+            overrides,
             stopped: stopped.clone(),
         };
         reloader.start_exporters().map_err(StartError::Config)?;

@@ -1,5 +1,6 @@
 //! Reads a configuration and everything it names, so that `validate`, the start and a reload find the same mistakes.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use breakwatch_config::{Config, process_environment};
@@ -7,6 +8,13 @@ use breakwatch_plugin_api::Diagnostics;
 
 use super::{notifiers, tables};
 use crate::rules::files::RuleFiles;
+
+/// What the command line says over the configuration; it goes on saying so after a reload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Overrides {
+    /// The address to listen on.
+    pub listen: Option<SocketAddr>,
+}
 
 /// A configuration that can be run.
 pub struct Loaded {
@@ -16,6 +24,8 @@ pub struct Loaded {
     pub alerting: notifiers::Alerting,
     /// Rule groups.
     pub rules: RuleFiles,
+    /// What the command line says.
+    pub overrides: Overrides,
     /// Findings that do not keep it from running, one a line.
     pub warnings: Vec<String>,
 }
@@ -24,10 +34,11 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Every mistake, one a line, each with file, line and column.
-pub fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<String>> {
+pub fn load(paths: &[PathBuf], overrides: Overrides) -> Result<Loaded, Vec<String>> {
     let diagnostics = Diagnostics::new();
     let config = Config::load(paths, &tables::tables(), &process_environment, &diagnostics);
-    let read = config.and_then(|config| {
+    let read = config.and_then(|mut config| {
+        config.server.listen = overrides.listen.unwrap_or(config.server.listen);
         let alerting = notifiers::read(&config, &external_url(&config), &diagnostics);
         let rules = RuleFiles::read(&config.rules, &diagnostics);
         check_breakers(&config, &diagnostics);
@@ -37,7 +48,9 @@ pub fn load(paths: &[PathBuf]) -> Result<Loaded, Vec<String>> {
     let findings: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
     match read {
         Some((config, alerting, rules)) if !failed => {
-            Ok(Loaded { config, alerting, rules, warnings: findings })
+            {
+            Ok(Loaded { config, alerting, rules, overrides, warnings: findings })
+        }
         }
         _ => Err(findings),
     }

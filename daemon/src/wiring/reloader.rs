@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::checks::Restored;
-use super::load::{self, Loaded};
+use super::load::{self, Loaded, Overrides};
 use super::stores::retention;
 use super::{auth, checks, exporters, notifiers};
 use crate::alerting::Input;
@@ -37,6 +37,8 @@ pub struct Reloader {
     pub exporters: BTreeMap<Arc<str>, RunningExporter>,
     /// The configuration in force.
     pub config: Arc<Config>,
+    /// What the command line says over it.
+    pub overrides: Overrides,
     /// Says when the daemon stops.
     pub stopped: watch::Receiver<bool>,
 }
@@ -69,8 +71,8 @@ impl Reloader {
 
     async fn reload(&mut self) -> Result<(), ReloadError> {
         Systemd.reloading();
-        let paths = self.config.files.clone();
-        let loaded = tokio::task::spawn_blocking(move || load::load(&paths)).await;
+        let (paths, overrides) = (self.config.files.clone(), self.overrides);
+        let loaded = tokio::task::spawn_blocking(move || load::load(&paths, overrides)).await;
         let outcome = match loaded {
             Ok(Ok(loaded)) => self.apply(loaded).await,
             Ok(Err(findings)) => Err(findings.join("\n")),
@@ -89,7 +91,7 @@ impl Reloader {
 
     /// Brings everything in line. What can fail comes first.
     async fn apply(&mut self, loaded: Loaded) -> Result<(), String> {
-        let Loaded { config, alerting, rules, warnings } = loaded;
+        let Loaded { config, alerting, rules, warnings, .. } = loaded;
         load::check_listen(&config)?;
         self.refuse_fixed(&config)?;
         let shared = Arc::clone(&self.shared);
