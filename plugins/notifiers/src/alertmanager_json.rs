@@ -152,6 +152,8 @@ fn go_time(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use breakwatch_model::AlertStatus;
+
     use super::*;
     use crate::testing::{alert, notification};
 
@@ -172,6 +174,36 @@ mod tests {
         );
         // What is common is common to those that are told, as with Alertmanager.
         assert_eq!(json["commonLabels"]["target"], "https://a/health");
+    }
+
+    /// What Alertmanager 0.25 posted for the same alert, to the byte.
+    #[test]
+    fn the_bytes_are_those_alertmanager_sends() {
+        let mut one = alert("", None);
+        one.labels = Labels::from_pairs([
+            ("alertname", "CheckUnhealthy"),
+            ("check", "http/website"),
+            ("severity", "page"),
+            ("t", "<a&b>"),
+        ]);
+        one.annotations = Labels::from_pairs([("description", "x <b> & \"q\" \u{2028} é")]);
+        one.starts_at = Timestamp(1_700_000_000_120);
+        one.generator_url = "http://x/y?a=b&c=d".to_owned();
+        let mut message = notification(vec![one]);
+        message.group_key = r#"{}:{severity="page"}"#.to_owned();
+        message.external_url = "http://vm:18093".to_owned();
+        let firing = include_bytes!("../testdata/alertmanager_0.25_firing.json");
+        assert_eq!(String::from_utf8_lossy(&webhook(&message, 0)), String::from_utf8_lossy(firing));
+        let one = &mut message.alerts[0];
+        one.annotations = Labels::from_pairs([("description", "x <b> & \"q\"")]);
+        one.ends_at = Some(Timestamp(1_700_000_320_000));
+        one.generator_url = String::new();
+        message.created_at = Timestamp(1_700_000_400_000);
+        message.status = AlertStatus::Resolved;
+        let resolved = include_bytes!("../testdata/alertmanager_0.25_resolved.json");
+        assert_eq!(String::from_utf8_lossy(&webhook(&message, 0)), String::from_utf8_lossy(resolved));
+        let key = crate::ids::dedup_key(&message);
+        assert_eq!(key, "5a43d5f11c90771913f2f0c842044a3a304e5ae95ecf410d797c3c5aefb5e147");
     }
 
     #[test]
