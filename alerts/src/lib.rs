@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod matchers;
 mod outbox;
 pub mod rules;
+mod shipped;
 mod silence;
 #[cfg(test)]
 mod testing;
@@ -34,5 +35,6 @@ pub use alerting::{
 pub use config::{Config, IntegrationKind};
 pub use dedup::SendReason;
 pub use inhibit::LINGER;
+pub use shipped::SHIPPED_RULES;
 pub use silence::{Silence, SilenceError, SilenceMatcher, SilenceRequest, SilenceState};
 pub use transition::{BREAKER_ALERT, TransitionEvent};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use breakwatch_alerts::SHIPPED_RULES;
 use breakwatch_alerts::rules::{Defaults, RuleConfig, RuleFile};
 use breakwatch_config::RulesConfig;
 use breakwatch_model::Labels;
@@ -45,8 +46,6 @@ impl RuleFiles {
         groups.map(|group| group.rules.iter().map(|_: &RuleConfig| 1).sum::<usize>()).sum()
     }
 }
-
-const SHIPPED_RULES: [(&str, &str); 0] = [];
 
 fn read_file(path: &Path, engine: &Engine, diagnostics: &Diagnostics) -> Option<RuleFile> {
     let node = breakwatch_config::load_file(path, diagnostics)?;
