@@ -88,6 +88,15 @@ impl Slot {
         owed
     }
 
+    /// What is owed, and what will be once the waiting message is sent.
+    pub(crate) fn owed_soon(&self, outbox: &Outbox) -> BTreeSet<Fp> {
+        let mut owed = self.owed(outbox);
+        if let Some(entry) = self.waiting.as_ref().and_then(|id| outbox.get(id)) {
+            owed.extend(entry.firing());
+        }
+        owed
+    }
+
     /// Whether nothing would be lost by forgetting it.
     pub(crate) fn is_clear(&self) -> bool {
         self.in_flight.is_none()

@@ -182,11 +182,13 @@ impl Alerting {
         self.enqueue(group, integration, alerts, reason, None, now);
     }
 
-    /// What the integration gets to see. An end that is owed is always seen.
+    /// What the integration gets to see. An end that is owed is always seen; where only ends are told, so is the end of
+    /// what still waits to be told.
     fn view(&self, group: &Group, integration: &Integration, members: &[Member]) -> View {
         let slot = group.slots.get(&integration.key);
         let owed = slot.map(|slot| slot.owed(&self.outbox)).unwrap_or_default();
         let guest = slot.is_some_and(|slot| slot.guest);
+        let owed_soon = slot.map(|slot| slot.owed_soon(&self.outbox)).unwrap_or_default();
         let mut view = View::default();
         for member in members {
             let transition = if member.firing { TransitionKind::Opened } else { TransitionKind::Closed };
@@ -196,6 +198,7 @@ impl Alerting {
                 || member.quiet.is_some()
                 || unwanted
                 || self.is_own_breaker(member.fp.0, &integration.key);
+            let owed = if guest || member.leaver { &owed_soon } else { &owed };
             let owed_end = !member.firing && !unwanted && owed.contains(&member.fp);
             match (hidden && !owed_end, member.firing) {
                 (true, _) => {}

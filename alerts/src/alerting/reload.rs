@@ -32,7 +32,7 @@ impl Alerting {
     pub(super) fn place_alerts(&mut self, now: Timestamp) {
         self.drop_lost_integrations(now);
         for group in self.groups.values_mut() {
-            let owed = group.slots.values().flat_map(|slot| slot.owed(&self.outbox));
+            let owed = group.slots.values().flat_map(|slot| slot.owed_soon(&self.outbox));
             let owed: BTreeSet<Fp> = owed.collect();
             group.leavers.extend(owed);
             group.leavers.append(&mut group.members);
@@ -81,14 +81,17 @@ impl Alerting {
         };
         for (key, slot) in &mut group.slots {
             let before = slot.told.len();
-            // An alert whose record is gone cannot be described any more.
-            slot.told.retain(|fp| known(&self.alerts, fp));
+            let waiting = slot.waiting.iter().chain(&slot.in_flight).filter_map(|id| self.outbox.get(id));
+            let ending: BTreeSet<Fp> = waiting.flat_map(|entry| entry.resolved().collect::<Vec<_>>()).collect();
+            // An alert is forgotten once its end is in the outbox. One that is neither known nor ending has lost its
+            // record and cannot be described any more.
+            slot.told.retain(|fp| known(&self.alerts, fp) || ending.contains(fp));
             if slot.told.len() != before {
                 self.problems.push(format!("what {key} was told of {} is partly lost", group.key));
                 self.changes.put(Table::Notifications, slot_key(&group.id, key), &*slot);
             }
         }
-        let owed: BTreeSet<Fp> = group.slots.values().flat_map(|slot| slot.owed(&self.outbox)).collect();
+        let owed: BTreeSet<Fp> = group.slots.values().flat_map(|slot| slot.owed_soon(&self.outbox)).collect();
         let alerts = &self.alerts;
         group.leavers.retain(|fp| owed.contains(fp) && known(alerts, fp));
         for fp in &group.leavers {

@@ -383,9 +383,6 @@ impl Alerting {
             if let Some(copy) = self.outbox.get_mut(&new) {
                 copy.instead_of.clone_from(&instead_of);
                 copy.first_at = copy.first_at.min(entry.first_at);
-                // Alerts of the original as they stood then: still firing if they fired when it was decided on.
-                copy.message.created_at = entry.message.created_at;
-                copy.message.status = entry.message.status;
                 self.changes.put(Table::Outbox, new, &*copy);
             }
         }

@@ -1,5 +1,6 @@
 //! Scripts of alerts against what the receivers are expected to see.
 
+mod crash;
 mod delivery;
 mod groups;
 mod guarantee;

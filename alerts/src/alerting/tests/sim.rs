@@ -180,8 +180,18 @@ impl Sim {
         self.alerting.reload(Arc::clone(&self.config), self.time());
     }
 
+    /// Makes ids differ from those of another simulation.
+    pub(super) fn seed_from(&mut self, seed: u64) {
+        self.starts = seed << 16;
+    }
+
     /// Posts alerts: `a=1 b=2` fires, `-a=1 b=2` is over.
     pub(super) fn post(&mut self, alerts: &[&str]) {
+        self.post_without_settling(alerts);
+        self.settle();
+    }
+
+    pub(super) fn post_without_settling(&mut self, alerts: &[&str]) {
         let now = self.time();
         let post = |text: &&str| {
             let over = text.starts_with('-');
@@ -195,13 +205,16 @@ impl Sim {
             }
         };
         self.alerting.receive(alerts.iter().map(post).collect(), now).expect("good alerts");
-        self.settle();
     }
 
     pub(super) fn breaker(&mut self, name: &str, transition: TransitionKind) {
+        self.breaker_without_settling(name, transition);
+        self.settle();
+    }
+
+    pub(super) fn breaker_without_settling(&mut self, name: &str, transition: TransitionKind) {
         let event = transition_event(name, transition, self.time());
         self.alerting.transition(&event, self.time());
-        self.settle();
     }
 
     /// What was sent since the last call, a line each.
