@@ -100,7 +100,7 @@ impl fmt::Display for RegistryError {
             }
             Self::InvalidName { name } => write!(
                 f,
-                "a circuit breaker cannot be called {name:?}: 1 to {MAX_NAME_BYTES} bytes without control characters"
+                "a circuit breaker cannot be called {name:?}: 1 to {MAX_NAME_BYTES} bytes, no control characters"
             ),
             Self::Full { capacity } => {
                 write!(f, "the registry is full: it holds {capacity} circuit breakers")

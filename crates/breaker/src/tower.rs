@@ -1,8 +1,8 @@
 //! The breaker as a layer of [tower](https://docs.rs/tower): around a client, or around a server's routes.
 //!
 //! [`BreakerLayer::new`] guards any service: its errors are failures, and [`CallError`](crate::CallError)
-//! tells what went wrong. [`BreakerLayer::for_http`] guards HTTP servers, axum's routers among them: answers of 500 and
-//! above are failures, and refused calls are answered with 503, `Retry-After` and a JSON body.
+//! tells what went wrong. [`BreakerLayer::for_http`] guards HTTP servers, axum's routers among them: answers
+//! of 500 and above are failures, and refused calls are answered with 503, `Retry-After` and a JSON body.
 //!
 //! A call ends when its response is there; what happens to a streamed body afterwards is not watched. A
 //! response future that is dropped is a cancelled call.
@@ -44,7 +44,8 @@ pub struct BreakerLayer<C = ErrorsFail, A = AsError> {
 }
 
 impl BreakerLayer {
-    /// Errors of the service are failures; refused calls end in [`CallError::Rejected`](crate::CallError::Rejected), calls that outlast
+    /// Errors of the service are failures. Refused calls end in
+    /// [`CallError::Rejected`](crate::CallError::Rejected), calls that outlast
     /// [`Config::call_timeout`](crate::Config::call_timeout) in [`CallError::Timeout`](crate::CallError::Timeout).
     #[must_use]
     pub const fn new(breaker: Breaker) -> Self {
@@ -52,7 +53,7 @@ impl BreakerLayer {
     }
 
     /// For a service that sends HTTP requests: also answers of 500 and above are failures, those of 400 to
-    /// 499 are not. Refused calls end in [`CallError::Rejected`](crate::CallError::Rejected).
+    /// 499 are not. Refused calls end in [`CallError::Rejected`](crate::CallError::Rejected), as above.
     #[must_use]
     pub const fn for_http_client(breaker: Breaker) -> BreakerLayer<ServerErrorsFail, AsError> {
         BreakerLayer { breaker, classify: ServerErrorsFail, answer: AsError }
