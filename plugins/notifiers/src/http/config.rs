@@ -5,6 +5,7 @@ use std::path::Path;
 use breakwatch_plugin_api::{Diagnostics, Key, Node, Secret, Section};
 use reqwest::header::HeaderName;
 
+use super::oauth2::OAuth2Settings;
 use crate::settings::{SecretSource, Settings, TlsSettings};
 
 /// How requests are authorised.
@@ -14,6 +15,8 @@ pub(crate) enum Authorization {
     Scheme(String, SecretSource),
     /// `Authorization: Basic …`.
     Basic(Option<SecretSource>, Option<SecretSource>),
+    /// `Authorization: Bearer …` with a token that is fetched.
+    OAuth2(OAuth2Settings),
 }
 
 /// How to reach a receiver over HTTP.
@@ -50,26 +53,12 @@ impl HttpConfig {
         let mut reader = Reader { base_dir, diagnostics };
         let config = Self {
             authorization: reader.authorization(&mut section),
-            proxy: section.secret("proxy_url").filter(|url| !url.expose().is_empty()),
-            no_proxy: section.string("no_proxy"),
-            proxy_from_environment: section.bool("proxy_from_environment").unwrap_or(false),
-            proxy_headers: reader.proxy_headers(&mut section),
             follow_redirects: section.bool("follow_redirects").unwrap_or(true),
-            tls: section.get("tls_config").and_then(|node| TlsSettings::read(node, base_dir, diagnostics)),
             headers: reader.headers(&mut section),
+            ..reader.transport(&mut section)
         };
         // HTTP/1.1 serves one message a second as well as HTTP/2 does, so either answer is fine.
         let _ = section.bool("enable_http2");
-        if let Some(oauth2) = section.get("oauth2") {
-            let message = "`oauth2` is not built";
-            let help = "use `authorization` with `credentials_file` and refresh that file";
-            diagnostics.error_with_help(&oauth2.place, message, help);
-        }
-        if let Some(proxy) = &config.proxy
-            && reqwest::Proxy::all(proxy.expose()).is_err()
-        {
-            section.error_at("proxy_url", "`proxy_url` is not a URL of a proxy");
-        }
         section.finish();
         Some(config)
     }
@@ -127,13 +116,53 @@ impl Reader<'_> {
             inner.finish();
             Authorization::Basic(username, password)
         });
-        let mut given = [bearer, scheme, basic].into_iter().flatten();
+        let oauth2 = section.section("oauth2").and_then(|inner| self.oauth2(inner));
+        let mut given = [bearer, scheme, basic, oauth2].into_iter().flatten();
         let first = given.next();
         if given.next().is_some() {
-            let message = "at most one of `authorization`, `basic_auth` and `bearer_token` may be set";
+            let message =
+                "at most one of `authorization`, `basic_auth`, `oauth2` and `bearer_token` may be set";
             self.diagnostics.error(&section.node().place, message);
         }
         first
+    }
+
+    fn oauth2(&mut self, mut section: Section<'_>) -> Option<Authorization> {
+        let client_id = section.required_string("client_id");
+        let client_secret = self.secret(&mut section, "client_secret", "client_secret_file");
+        let token_url = section.required_string("token_url");
+        let web = |url: &String| url::Url::parse(url).is_ok_and(|url| url.scheme().starts_with("http"));
+        if token_url.as_ref().is_some_and(|url| !web(url)) {
+            section.error_at("token_url", "expected a URL that begins with http:// or https://");
+        }
+        let settings = OAuth2Settings {
+            client_id: client_id.unwrap_or_default(),
+            client_secret,
+            scopes: section.strings("scopes").unwrap_or_default(),
+            token_url: Secret::new(token_url.unwrap_or_default()),
+            parameters: section.string_map("endpoint_params").unwrap_or_default(),
+            http: Box::new(self.transport(&mut section)),
+        };
+        section.finish();
+        Some(Authorization::OAuth2(settings))
+    }
+
+    /// Proxy and TLS, which the token's giver has of its own.
+    fn transport(&mut self, section: &mut Section<'_>) -> HttpConfig {
+        let proxy = section.secret("proxy_url").filter(|url| !url.expose().is_empty());
+        if proxy.as_ref().is_some_and(|proxy| reqwest::Proxy::all(proxy.expose()).is_err()) {
+            section.error_at("proxy_url", "`proxy_url` is not a URL of a proxy");
+        }
+        HttpConfig {
+            proxy,
+            no_proxy: section.string("no_proxy"),
+            proxy_from_environment: section.bool("proxy_from_environment").unwrap_or(false),
+            proxy_headers: self.proxy_headers(section),
+            tls: section
+                .get("tls_config")
+                .and_then(|node| TlsSettings::read(node, self.base_dir, self.diagnostics)),
+            ..HttpConfig::default()
+        }
     }
 
     fn proxy_headers(&mut self, section: &mut Section<'_>) -> Vec<(HeaderName, Secret)> {

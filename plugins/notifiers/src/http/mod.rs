@@ -5,6 +5,7 @@ mod answer;
 mod config;
 mod deliver;
 mod dns;
+mod oauth2;
 mod retry_after;
 pub(crate) mod rustls_config;
 mod scrub;

@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode, Url, redirect};
 
 use super::config::Authorization;
 use super::dns::LastGood;
+use super::oauth2::OAuth2;
 use super::{Answer, HttpConfig, Scrubber, excerpt, retry_after, rustls_config};
 
 /// As much of an answer as is read; no provider's answer to a message comes near it.
@@ -22,6 +23,7 @@ const MAX_REDIRECTS: usize = 10;
 pub(crate) struct HttpClient {
     client: reqwest::Client,
     config: HttpConfig,
+    oauth2: Option<Box<OAuth2>>,
     timeout: Duration,
 }
 
@@ -79,7 +81,11 @@ impl HttpClient {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| chain(&error))?;
-        Ok(Self { client, config, timeout })
+        let oauth2 = match &config.authorization {
+            Some(Authorization::OAuth2(settings)) => Some(OAuth2::build(settings.clone(), timeout)?),
+            _ => None,
+        };
+        Ok(Self { client, config, oauth2: oauth2.map(Box::new), timeout })
     }
 
     /// Makes the request and gives the answer, whatever its status.
@@ -95,13 +101,21 @@ impl HttpClient {
         for (name, value) in outgoing.headers {
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| NotifyError::Misconfigured(format!("{name:?} is not the name of a header")))?;
-            headers.insert(name.clone(), header_value(name.as_str(), &value)?);
+            let mut value = header_value(name.as_str(), &value)?;
+            value.set_sensitive(name == AUTHORIZATION);
+            headers.insert(name, value);
         }
         self.authorise(&mut headers, &mut secrets).await?;
         let scrubber = Scrubber::new(&secrets);
         let request = self.client.request(outgoing.method, url).headers(headers).body(outgoing.body);
         match request.send().await {
-            Ok(response) => Ok(read(response, &scrubber).await),
+            Ok(response) => {
+                let answer = read(response, &scrubber).await;
+                if let Some(oauth2) = self.oauth2.as_ref().filter(|_| answer.status == 401) {
+                    oauth2.forget();
+                }
+                Ok(answer)
+            }
             Err(error) if error.is_timeout() => {
                 let (what, time) = match error.is_connect() {
                     true => ("connection", self.timeout / 2),
@@ -119,8 +133,14 @@ impl HttpClient {
             headers.append(name.clone(), sensitive(name, &secret)?);
             secrets.push(secret);
         }
+        if let Some(oauth2) = &self.oauth2 {
+            let token = oauth2.token().await?;
+            let value = Secret::new(format!("Bearer {}", token.expose()));
+            headers.insert(AUTHORIZATION, sensitive(&AUTHORIZATION, &value)?);
+            secrets.push(token);
+        }
         match &self.config.authorization {
-            None => {}
+            None | Some(Authorization::OAuth2(_)) => {}
             Some(Authorization::Scheme(scheme, source)) => {
                 let secret = source.read().await?;
                 let value = Secret::new(format!("{scheme} {}", secret.expose()));

@@ -46,6 +46,38 @@ async fn authorization_and_headers() {
 }
 
 #[tokio::test]
+async fn a_token_is_fetched_kept_and_renewed_when_refused() {
+    let (receiver, giver) = (Receiver::start().await.unwrap(), Receiver::start().await.unwrap());
+    giver.then(Answer::json(200, r#"{"access_token":"first","token_type":"bearer","expires_in":3600}"#));
+    giver.then(Answer::json(200, r#"{"access_token":"second","expires_in":3600}"#));
+    giver.always(Answer::text(400, r#"{"error":"invalid_client"} canary-secret"#));
+    let token_url = giver.url("/token");
+    let oauth2 = map(vec![
+        ("client_id", text("watch")),
+        ("client_secret", text("canary-secret")),
+        ("token_url", text(&token_url)),
+        ("scopes", list(vec![text("a"), text("b")])),
+        ("endpoint_params", texts(&[("audience", "ops")])),
+    ]);
+    let webhook = webhook(&receiver, map(vec![("oauth2", oauth2)])).unwrap();
+    receiver.then(Answer::status(200)).then(Answer::status(401));
+    webhook.notify(&sample(None)).await.unwrap();
+    assert!(matches!(webhook.notify(&sample(None)).await, Err(NotifyError::Misconfigured(_))));
+    webhook.notify(&sample(None)).await.unwrap();
+    let sent: Vec<_> =
+        receiver.requests().iter().map(|r| r.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(sent, ["Bearer first", "Bearer first", "Bearer second"]);
+    let request = &giver.requests()[0];
+    assert_eq!(request.text(), "grant_type=client_credentials&scope=a+b&audience=ops");
+    assert_eq!(request.header("authorization"), Some("Basic d2F0Y2g6Y2FuYXJ5LXNlY3JldA=="));
+    receiver.then(Answer::status(401));
+    let _ = webhook.notify(&sample(None)).await;
+    let error = webhook.notify(&sample(None)).await.unwrap_err();
+    assert!(matches!(&error, NotifyError::Misconfigured(m) if m.contains("invalid_client")), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
+}
+
+#[tokio::test]
 async fn the_global_http_config_is_the_default() {
     let receiver = Receiver::start().await.unwrap();
     let mut context = context();
@@ -114,7 +146,7 @@ async fn mistakes_are_named() {
     for (config, wanted) in [
         (two, "at most one of `authorization`, `basic_auth`"),
         (map(vec![("authorization", texts(&[("type", "Bearer")]))]), "needs `credentials`"),
-        (map(vec![("oauth2", texts(&[("client_id", "x")]))]), "`oauth2` is not built"),
+        (map(vec![("oauth2", texts(&[("client_id", "x")]))]), "missing required key `token_url`"),
         (texts(&[("proxy_url", "::")]), "is not a URL of a proxy"),
         (tls(&[("ca_file", "missing.pem")]), "cannot read /nonexistent/missing.pem"),
         (tls(&[("ca", "not pem")]), "expected PEM text"),
