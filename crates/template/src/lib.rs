@@ -5,6 +5,18 @@
 //! Alertmanager render them, and none of them may harm the daemon: a template does no I/O, reads no clock, and runs
 //! within [`Limits`].
 //!
+//! # What differs from Go
+//!
+//! The tests render random templates with Go's own packages and compare, errors included. What is known to differ:
+//!
+//! * Output and strings are UTF-8; a byte that is not (`slice "é" 0 1`, `"\xff"`) becomes U+FFFD.
+//! * Numbers are `int` and `float64`; a byte of a string and a Unix time are an `int` here. Complex constants are refused.
+//! * A nil that Go would hold in an interface behaves like any missing value: its fields are missing too.
+//! * A time under a verb that is none for strings (`%d`) does not show Go's inside of a time, nor a function its address.
+//! * In regular expressions `\B` knows Unicode letters where Go knows ASCII only, and a pattern compiles to 256 KiB at most.
+//! * Nesting, variables in scope (1000), output, work and the depth of calls are bounded; Go bounds the last alone.
+//! * HTML: see the table in the source of `html`; values inside scripts are refused, and CSS strings are filtered.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use breakwatch_template::{Context, Escaping, Functions, TemplateSet, Value};

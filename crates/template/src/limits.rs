@@ -5,10 +5,12 @@
 //! long before the daemon feels it. All work is paid from one budget of steps, so that the bound does not
 //! depend on how fast the machine is; a caller with a deadline can add a closure that says when it has passed.
 
+use crate::value::Value;
+
 /// Bounds of one run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Steps: one for each piece of the template that is run, and one for each 64 bytes a function makes.
+    /// Steps: one for each piece of the template that is run, and one for each 64 bytes a function reads or makes.
     pub steps: u64,
     /// The longest output, and the longest string any function may make, in bytes.
     pub output: usize,
@@ -76,6 +78,15 @@ impl<'c> Budget<'c> {
         self.spend((bytes / BYTES_PER_STEP) as u64)
     }
 
+    /// Pays for a value a function made, and refuses a string beyond the output limit.
+    pub(crate) fn keep(&mut self, value: &Value) -> Result<(), Exceeded> {
+        let Some(text) = value.as_str() else { return Ok(()) };
+        if text.len() > self.limits.output {
+            return Err(too_long(self.limits.output));
+        }
+        self.spend_bytes(text.len())
+    }
+
     /// Goes one level deeper; every success is paired with a [`Budget::leave`].
     pub(crate) fn enter(&mut self) -> Result<(), Exceeded> {
         if self.depth >= self.limits.depth {
@@ -95,6 +106,10 @@ impl<'c> Budget<'c> {
     }
 }
 
+fn too_long(limit: usize) -> Exceeded {
+    Exceeded(format!("result is longer than the limit of {limit} bytes"))
+}
+
 /// A string that refuses to grow beyond a limit.
 #[derive(Debug)]
 pub(crate) struct Text {
@@ -109,7 +124,7 @@ impl Text {
 
     pub(crate) fn push_str(&mut self, text: &str) -> Result<(), Exceeded> {
         if text.len() > self.room() {
-            return Err(Exceeded(format!("result is longer than the limit of {} bytes", self.limit)));
+            return Err(too_long(self.limit));
         }
         self.buffer.push_str(text);
         Ok(())

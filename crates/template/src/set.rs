@@ -71,17 +71,22 @@ impl TemplateSet {
     /// # Errors
     /// The text is no template, or calls a function that does not exist. The set is then unchanged.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), TemplateError> {
-        for tree in self.read(name, text, &[])? {
+        for (name, tree) in self.read(name, text, &[])? {
             // What is blank, such as the rest of a file of definitions, replaces nothing.
             let blank = tree.root.iter().all(Node::is_blank);
-            if !blank || !self.trees.contains_key(&tree.name) {
-                self.trees.insert(Arc::clone(&tree.name), Arc::new(tree));
+            if !blank || !self.trees.contains_key(&name) {
+                self.trees.insert(name, Arc::new(tree));
             }
         }
         Ok(())
     }
 
-    fn read(&self, name: &str, text: &str, declared: &[&str]) -> Result<Vec<Tree>, TemplateError> {
+    fn read(
+        &self,
+        name: &str,
+        text: &str,
+        declared: &[&str],
+    ) -> Result<HashMap<Arc<str>, Tree>, TemplateError> {
         parse(&name.into(), text, declared, &|name| self.functions.contains(name))
     }
 
@@ -101,10 +106,8 @@ impl TemplateSet {
         text: &str,
         declared: &[&str],
     ) -> Result<Template, TemplateError> {
-        let mut own = HashMap::new();
-        for tree in self.read(name, text, declared)? {
-            own.insert(Arc::clone(&tree.name), Arc::new(tree));
-        }
+        let trees = self.read(name, text, declared)?.into_iter();
+        let own = trees.map(|(name, tree)| (name, Arc::new(tree))).collect();
         Ok(Template { name: name.into(), own, text: text.into() })
     }
 

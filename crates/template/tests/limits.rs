@@ -88,6 +88,8 @@ fn nesting_is_refused_before_it_is_read() {
     }
     let chain = "{{if 0}}".to_owned() + &"{{else if 0}}".repeat(20_000) + "{{else}}end{{end}}";
     assert_eq!(render(&chain).unwrap(), "end");
+    let many: String = (0..1000).map(|i| format!("{{{{$v{i} := 1}}}}")).collect();
+    assert_eq!(render(&many).unwrap_err().reason(), "more than 1000 variables");
     let nested = "{{if 1}}".repeat(90) + "x" + &"{{end}}".repeat(90);
     assert_eq!(render(&nested).unwrap(), "x");
 }
@@ -100,6 +102,18 @@ fn patterns_are_bounded() {
     }
     let many = "{{range $i, $e := list 0 0 0 0 0 0 0 0 0 0}}{{range 1000}}{{$x := match (printf \"a%d.%d\" $i .) \"b\"}}{{end}}{{end}}";
     assert_eq!(limit(many), "exceeded the limit of 1000000 steps");
+}
+
+#[test]
+fn reading_much_is_paid_for() {
+    let steps = "exceeded the limit of 1000000 steps";
+    assert_eq!(limit("{{range 1000000}}{{if eq $.big $.big}}{{end}}{{end}}"), steps);
+    assert_eq!(limit("{{range 1000000}}{{$x := toUpper $.big}}{{end}}"), steps);
+    assert_eq!(limit("{{range 1000000}}{{$x := match \"(?:[ab]{0,1000})c\" $.big}}{{end}}"), steps);
+    let variables: String = (0..999).map(|i| format!("{{{{$v{i} := 1}}}}")).collect();
+    assert_eq!(limit(&format!("{variables}{{{{range 1000000}}}}{{{{$v0}}}}{{{{end}}}}")), steps);
+    let error = render("{{mustToDate \"2006\" .big}}").unwrap_err();
+    assert!(error.reason().len() < 5000 && error.reason().ends_with("..."));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Random templates against Go itself: the same text on the same data must give the same output or the same error.
 //!
-//! Needs `go`; without it the test says loudly what was left out, and fails where `CI=true` and `BREAKWATCH_ORACLE=required`.
-//! `BREAKWATCH_ORACLE_CASES` sets how many templates are tried.
+//! Needs Go 1.26 or later (earlier ones lack `else with` or escape an empty value differently); without it the test says
+//! loudly what was left out, and fails only if `BREAKWATCH_ORACLE=required`. `BREAKWATCH_ORACLE_CASES` sets how many
+//! templates are tried, `BREAKWATCH_ORACLE_SEED` which.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may be blunt")]
 
@@ -43,10 +44,27 @@ impl Case {
     }
 }
 
+/// The least minor version of Go 1 whose templates are the ones compared with.
+const GO_MINOR: u32 = 26;
+
+fn has_go() -> bool {
+    let Ok(output) = Command::new("go").args(["env", "GOVERSION"]).output() else { return false };
+    let version = String::from_utf8_lossy(&output.stdout);
+    let minor = version.trim().strip_prefix("go1.").and_then(|rest| rest.split('.').next()?.parse().ok());
+    minor.is_some_and(|minor: u32| minor >= GO_MINOR)
+}
+
 /// What Go makes of the cases; `None` without Go.
 fn theirs(cases: &[Case]) -> Option<Vec<Result<String, String>>> {
+    if !has_go() {
+        return None;
+    }
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/main.go");
-    let mut go = Command::new("go")
+    let mut go = Command::new("go");
+    if std::env::var_os("HOME").is_none() && std::env::var_os("GOCACHE").is_none() {
+        go.env("GOCACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/go-cache"));
+    }
+    let mut go = go
         .args(["run", program])
         .env("GOFLAGS", "-mod=mod")
         .env("GO111MODULE", "off")
@@ -72,7 +90,10 @@ fn compare(cases: &[Case]) {
     let Some(theirs) = theirs(cases) else {
         let required = std::env::var("BREAKWATCH_ORACLE").is_ok_and(|v| v == "required");
         assert!(!required, "go is needed for the comparison with Go's templates");
-        println!("LEFT OUT: go is not installed, {} templates were not compared with Go's", cases.len());
+        println!(
+            "LEFT OUT: no Go 1.{GO_MINOR} or later here, {} templates were not compared with Go's",
+            cases.len()
+        );
         return;
     };
     assert_eq!(theirs.len(), cases.len());

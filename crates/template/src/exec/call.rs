@@ -78,7 +78,7 @@ impl<'t> Exec<'t, '_> {
         Ok(last.unwrap_or(value))
     }
 
-    /// Runs a body and places its error.
+    /// Runs a body and places its error. Reading its texts and keeping what it makes is paid here for all functions.
     pub(super) fn call(
         &mut self,
         node: At<'t>,
@@ -87,6 +87,8 @@ impl<'t> Exec<'t, '_> {
         body: impl FnOnce(&mut Call<'_, '_>) -> Result<Value, CallError>,
     ) -> Run<Value> {
         self.spend(1)?;
+        let read = values.iter().filter_map(Value::as_str).map(str::len).sum();
+        self.budget.spend_bytes(read).map_err(|e| self.exceeded(e))?;
         let mut call = Call {
             args: values,
             data: self.data,
@@ -94,13 +96,21 @@ impl<'t> Exec<'t, '_> {
             budget: &mut self.budget,
             patterns: &mut self.patterns,
         };
-        body(&mut call).map_err(|error| {
-            self.at = node;
-            match error {
-                CallError::Failed(why) => self.placed(Stage::Execute, format!("error calling {name}: {why}")),
-                CallError::Limit(which) => self.placed(Stage::Limit, which),
+        match body(&mut call) {
+            Ok(value) => {
+                self.budget.keep(&value).map_err(|e| self.exceeded(e))?;
+                Ok(value)
             }
-        })
+            Err(error) => {
+                self.at = node;
+                Err(match error {
+                    CallError::Failed(why) => {
+                        self.placed(Stage::Execute, format!("error calling {name}: {why}"))
+                    }
+                    CallError::Limit(which) => self.placed(Stage::Limit, which),
+                })
+            }
+        }
     }
 
     /// `call function args…`

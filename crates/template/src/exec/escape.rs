@@ -21,10 +21,8 @@ impl<'t> Exec<'t, '_> {
         let merged = own.is_some_and(|own| merge(&mut steps, own));
         let value = if merged { self.without_last(dot, pipe)? } else { self.pipeline(dot, pipe)? };
         self.at = At::Pipe(pipe);
-        let before = self.out.as_str().len();
-        Sanitizer::apply(&steps, &value, &mut self.out).map_err(|e| self.exceeded(e))?;
-        let written = self.out.as_str().len() - before;
-        self.budget.spend_bytes(written).map_err(|e| self.exceeded(e))
+        let worked = Sanitizer::apply(&steps, &value, &mut self.out).map_err(|e| self.exceeded(e))?;
+        self.budget.spend_bytes(worked).map_err(|e| self.exceeded(e))
     }
 
     /// The `html` or `urlquery` a pipeline ends in. Anywhere else they would be undone or doubled.

@@ -128,9 +128,16 @@ impl<'t> Exec<'t, '_> {
         }
     }
 
-    pub(super) fn variable(&self, name: &str) -> Run<Value> {
-        match self.variables.iter().rev().find(|(known, _)| **known == *name) {
-            Some((_, value)) => Ok(value.clone()),
+    pub(super) fn variable(&mut self, name: &str) -> Run<Value> {
+        // Looking far down a deep stack of variables is work too.
+        const LOOKED_AT_PER_STEP: usize = 16;
+        let mut above = self.variables.iter().rev().enumerate();
+        match above.find(|(_, (known, _))| **known == *name) {
+            Some((distance, (_, value))) => {
+                let value = value.clone();
+                self.spend((distance / LOOKED_AT_PER_STEP) as u64)?;
+                Ok(value)
+            }
             None => self.fault(format!("undefined variable: {name}")),
         }
     }

@@ -116,7 +116,7 @@ impl<'t> Exec<'t, '_> {
             At::Invocation(invocation) => (invocation.at, invocation.to_string()),
         };
         let source: &Source = &self.tree.source;
-        let mut error = TemplateError::new(stage, &source.name, &source.text, offset, reason);
+        let mut error = TemplateError::new(stage, &source.name, &source.text, offset, shortened(reason));
         error.executing = Some((Arc::clone(&self.tree.name), piece));
         Box::new(Fault(error))
     }
@@ -150,6 +150,16 @@ impl<'t> Exec<'t, '_> {
     fn lookup(&self, name: &str) -> Option<&'t Tree> {
         (self.program.lookup)(name)
     }
+}
+
+/// A message may quote a value of any length; what is shown to people is cut.
+fn shortened(mut reason: String) -> String {
+    const LONGEST: usize = 4096;
+    if let Some((end, _)) = reason.char_indices().nth(LONGEST) {
+        reason.truncate(end);
+        reason.push_str("...");
+    }
+    reason
 }
 
 /// Whether the node can end a loop's round.

@@ -28,7 +28,6 @@ pub(super) fn register(functions: &mut Functions) {
         Function::new(&[Any], |call| {
             let mut out = call.text();
             to_json(call.arg(0), &mut out)?;
-            call.budget.spend_bytes(out.as_str().len())?;
             Ok(out.into_string().into())
         }),
     );
@@ -95,7 +94,6 @@ pub(crate) fn join(call: &mut Call<'_, '_>, separator: &str, list: &Value) -> Re
         out.push_str(if i == 0 { "" } else { separator })?;
         out.push_str(item.as_str().unwrap_or_default())?;
     }
-    call.budget.spend_bytes(out.as_str().len())?;
     Ok(out.into_string().into())
 }
 

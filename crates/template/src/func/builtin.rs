@@ -33,14 +33,13 @@ pub(super) fn register(functions: &mut Functions) {
     compare::register(functions);
 }
 
-/// A string result, made in a bounded buffer and paid for.
+/// A string result, made in a bounded buffer.
 pub(super) fn made(
     call: &mut Call<'_, '_>,
     make: impl FnOnce(&Call<'_, '_>, &mut Text) -> Result<(), crate::limits::Exceeded>,
 ) -> Result<Value, CallError> {
     let mut out = call.text();
     make(call, &mut out)?;
-    call.budget.spend_bytes(out.as_str().len())?;
     Ok(out.into_string().into())
 }
 

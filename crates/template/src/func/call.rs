@@ -48,13 +48,9 @@ impl Param {
         }
     }
 
-    /// Whether Go would take `nil` for it.
+    /// Whether Go would take `nil` for it. The named types are all pointers or slices, which may be nil.
     pub(crate) fn takes_nil(self) -> bool {
-        match self {
-            Self::Any | Self::Strings | Self::List => true,
-            Self::Named(ty) => !ty.name.starts_with("template.") || ty.name.contains("queryResult"),
-            _ => false,
-        }
+        matches!(self, Self::Any | Self::Strings | Self::List | Self::Named(_))
     }
 
     /// What `nil` becomes when passed for it.

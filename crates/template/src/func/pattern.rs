@@ -11,50 +11,62 @@ use super::{Call, CallError};
 use crate::limits::{Exceeded, Text};
 use crate::value::Value;
 
-/// A compiled pattern may not grow larger. The dearest that fits compiles in 2 ms (11 ms unoptimised).
-const SIZE_LIMIT: usize = 256 << 10;
+/// How large a compiled pattern may grow, in bytes, and what a byte of text then costs, in quarters of a step. The engine's
+/// worst case is the product of the two sizes; a pattern is compiled to the least size that holds it, so that usual ones
+/// stay cheap. The dearest that fits compiles in 2 ms (11 ms unoptimised) and reads 16 KiB in 0.25 s.
+const SIZES: [(usize, u64); 4] = [(4 << 10, 1), (16 << 10, 4), (64 << 10, 12), (256 << 10, 48)];
 /// Compiling is far dearer than a step: a run may compile a hundred patterns.
 const COMPILE_STEPS: u64 = 10_000;
-/// What looking for a match costs beside the length of the text.
-const MATCH_STEPS: u64 = 4;
+/// Patterns are written by people; a longer one was computed and is not worth translating.
+const LONGEST: usize = 16 << 10;
 /// A template uses a handful of patterns; one that computes them gets no cache for more.
 const CACHED: usize = 64;
 
 /// The patterns a run has compiled, because a range often uses one again and again.
 #[derive(Default)]
 pub(crate) struct Patterns {
-    compiled: Vec<(Box<str>, Regex)>,
+    compiled: Vec<Compiled>,
+}
+
+struct Compiled {
+    pattern: Box<str>,
+    regex: Regex,
+    /// Quarters of a step for each byte of text.
+    weight: u64,
 }
 
 impl Patterns {
-    /// The compiled pattern and what compiling it cost: nothing if it is known. Lent, not cloned: a clone of a `Regex`
-    /// starts without its scratch memory.
-    fn get(&mut self, pattern: &str) -> Result<(&Regex, u64), CallError> {
-        let known = self.compiled.iter().position(|(known, _)| **known == *pattern);
-        let (at, cost) = match known {
-            Some(at) => (at, 0),
-            None => {
-                let regex = compile(pattern)?;
-                if self.compiled.len() >= CACHED {
-                    self.compiled.remove(0);
-                }
-                self.compiled.push((pattern.into(), regex));
-                (self.compiled.len() - 1, COMPILE_STEPS)
+    /// The compiled pattern, and the steps it costs to look through `text`, and to compile it if it was not known. Lent,
+    /// not cloned: a clone of a `Regex` starts without its scratch memory.
+    fn get(&mut self, pattern: &str, text: &str) -> Result<(&Regex, u64), CallError> {
+        let known = self.compiled.iter().position(|known| *known.pattern == *pattern);
+        if known.is_none() {
+            if self.compiled.len() >= CACHED {
+                self.compiled.remove(0);
             }
-        };
-        match self.compiled.get(at) {
-            Some((_, regex)) => Ok((regex, cost)),
-            None => Err("error parsing regexp".into()),
+            self.compiled.push(compile(pattern)?);
         }
+        let at = known.unwrap_or(self.compiled.len() - 1);
+        let Some(found) = self.compiled.get(at) else { return Err("error parsing regexp".into()) };
+        let looking = 1 + text.len() as u64 * found.weight / 4;
+        Ok((&found.regex, looking + if known.is_none() { COMPILE_STEPS } else { 0 }))
     }
 }
 
-fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(&translate(pattern))
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(SIZE_LIMIT)
-        .build()
-        .map_err(|error| message(pattern, &error))
+fn compile(pattern: &str) -> Result<Compiled, String> {
+    if pattern.len() > LONGEST {
+        return Err(format!("error parsing regexp: expression is longer than {LONGEST} bytes"));
+    }
+    let translated = translate(pattern);
+    let mut refused = None;
+    for (size, weight) in SIZES {
+        match RegexBuilder::new(&translated).size_limit(size).dfa_size_limit(size.max(64 << 10)).build() {
+            Ok(regex) => return Ok(Compiled { pattern: pattern.into(), regex, weight }),
+            Err(error @ regex::Error::CompiledTooBig(_)) => refused = Some(error),
+            Err(error) => return Err(message(pattern, &error)),
+        }
+    }
+    Err(refused.map_or_else(String::new, |error| message(pattern, &error)))
 }
 
 /// The engine's complaint, in Go's words where users would search for them.
@@ -76,8 +88,8 @@ fn message(pattern: &str, error: &regex::Error) -> String {
 /// `match pattern text`, not anchored.
 pub(super) fn is_match(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
     let (pattern, text) = (call.str(0), call.str(1));
-    let (regex, cost) = call.patterns.get(pattern)?;
-    call.budget.spend(cost + MATCH_STEPS + text.len() as u64 / 16)?;
+    let (regex, cost) = call.patterns.get(pattern, text)?;
+    call.budget.spend(cost)?;
     Ok(regex.is_match(text).into())
 }
 
@@ -85,8 +97,8 @@ pub(super) fn is_match(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
 pub(super) fn replace_all(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
     let (pattern, replacement, text) = (call.str(0), call.str(1), call.str(2));
     let mut out = call.text();
-    let (regex, cost) = call.patterns.get(pattern)?;
-    call.budget.spend(cost + MATCH_STEPS + text.len() as u64 / 16)?;
+    let (regex, cost) = call.patterns.get(pattern, text)?;
+    call.budget.spend(cost)?;
     let mut copied = 0;
     for captures in regex.captures_iter(text) {
         call.budget.spend(1)?;
@@ -96,7 +108,6 @@ pub(super) fn replace_all(call: &mut Call<'_, '_>) -> Result<Value, CallError> {
         copied = whole.end();
     }
     out.push_str(text.get(copied..).unwrap_or_default())?;
-    call.budget.spend_bytes(out.as_str().len())?;
     Ok(out.into_string().into())
 }
 
@@ -237,7 +248,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        Patterns::default().get(pattern).unwrap().0.is_match(text)
+        Patterns::default().get(pattern, text).unwrap().0.is_match(text)
     }
 
     #[test]
@@ -263,8 +274,8 @@ mod tests {
             assert!(matches(pattern, yes), "{pattern} should match {yes}");
             assert!(!matches(pattern, no), "{pattern} should not match {no}");
         }
-        assert!(Patterns::default().get("a(").is_err());
-        assert!(Patterns::default().get(r"\pL{1000}{1000}").is_err());
+        assert!(Patterns::default().get("a(", "").is_err());
+        assert!(Patterns::default().get(r"\pL{1000}{1000}", "").is_err());
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl Sanitizer {
         }
     }
 
-    /// Writes the value after all `steps`.
-    pub(crate) fn apply(steps: &[Self], value: &Value, out: &mut Text) -> Result<(), Exceeded> {
+    /// Writes the value after all `steps`. Returns how many bytes went through them.
+    pub(crate) fn apply(steps: &[Self], value: &Value, out: &mut Text) -> Result<usize, Exceeded> {
         let mut text = Text::new(out.room());
         let mut content = match value {
             Value::Html(_) => Content::Html,
@@ -59,13 +59,16 @@ impl Sanitizer {
         if !matches!(value, Value::Nil) {
             crate::fmt::to_text(value, &mut text)?;
         }
+        let mut worked = text.as_str().len();
         for step in steps {
             let mut made = Text::new(out.room());
             step.step(text.as_str(), content, &mut made)?;
             content = Content::Plain;
             text = made;
+            worked += text.as_str().len();
         }
-        out.push_str(text.as_str())
+        out.push_str(text.as_str())?;
+        Ok(worked)
     }
 
     fn step(self, text: &str, content: Content, out: &mut Text) -> Result<(), Exceeded> {

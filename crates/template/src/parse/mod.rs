@@ -11,6 +11,7 @@ pub(crate) mod number;
 mod pipeline;
 mod unquote;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Stage, TemplateError};
@@ -21,6 +22,9 @@ use ast::{Node, Source, Tree};
 /// a run of this depth fits a worker's stack even in an unoptimised build.
 const MAX_NESTING: u32 = 100;
 
+/// How many variables may be in scope at once, which bounds how long looking for one takes.
+const MAX_VARIABLES: usize = 1000;
+
 /// Reads `text`. `is_function` says which names are functions, because an unknown one is an error at load; `declared`
 /// names the variables the text itself (but no definition in it) has beside `$`.
 pub(crate) fn parse(
@@ -28,7 +32,7 @@ pub(crate) fn parse(
     text: &str,
     declared: &[&str],
     is_function: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Tree>, TemplateError> {
+) -> Result<HashMap<Arc<str>, Tree>, TemplateError> {
     let source = Arc::new(Source { name: Arc::clone(name), text: text.into() });
     let mut lexer = Lexer::new(&source.text);
     lexer.break_is_keyword = !is_function("break");
@@ -43,7 +47,7 @@ pub(crate) fn parse(
         range_depth: 0,
         nesting: 0,
         action_line: 0,
-        trees: Vec::new(),
+        trees: HashMap::new(),
     };
     parser.whole(name).map_err(|fault| fault.into_error(&source))?;
     Ok(parser.trees)
@@ -108,7 +112,7 @@ struct Parser<'s> {
     nesting: u32,
     /// Line of the action being read, 0 outside.
     action_line: u32,
-    trees: Vec<Tree>,
+    trees: HashMap<Arc<str>, Tree>,
 }
 
 impl<'s> Parser<'s> {
@@ -209,18 +213,17 @@ impl<'s> Parser<'s> {
     /// Keeps a finished template. A blank one gives way to another of the same name.
     fn add(&mut self, name: Arc<str>, root: Vec<Node>) -> Parsed<()> {
         let blank = root.iter().all(Node::is_blank);
-        let tree = Tree { name, source: Arc::clone(&self.source), root };
-        match self.trees.iter().position(|known| known.name == tree.name) {
-            Some(i) if self.trees[i].root.iter().all(Node::is_blank) => {
-                self.trees.remove(i);
-                self.trees.push(tree);
-            }
-            Some(_) if blank => {}
-            Some(_) => {
-                let name = crate::fmt::quoted(&tree.name);
+        let known = self.trees.get(&name).map(|tree| tree.root.iter().all(Node::is_blank));
+        match known {
+            Some(false) if blank => {}
+            Some(false) => {
+                let name = crate::fmt::quoted(&name);
                 return Err(self.fault(format!("template: multiple definition of template {name}")));
             }
-            None => self.trees.push(tree),
+            Some(true) | None => {
+                let tree = Tree { name: Arc::clone(&name), source: Arc::clone(&self.source), root };
+                self.trees.insert(name, tree);
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ast::{Command, Expr, ExprKind, Pipe};
 use super::number::Number;
 use super::unquote::unquote;
-use super::{Parsed, Parser, fault_at, unexpected};
+use super::{MAX_VARIABLES, Parsed, Parser, fault_at, unexpected};
 use crate::fmt::quoted;
 use crate::lex::{Kind, Token};
 
@@ -68,7 +68,7 @@ impl<'s> Parser<'s> {
             let after = self.next()?;
             let sign = if after.kind == Kind::Space { self.next_non_space()? } else { after };
             if matches!(sign.kind, Kind::Assign | Kind::Declare) {
-                self.declare(&mut variables, &variable);
+                self.declare(&mut variables, &variable)?;
                 return Ok((variables, sign.kind == Kind::Assign));
             }
             if sign.text != "," {
@@ -80,7 +80,7 @@ impl<'s> Parser<'s> {
                 self.back(variable);
                 return Ok((variables, false));
             }
-            self.declare(&mut variables, &variable);
+            self.declare(&mut variables, &variable)?;
             if context != "range" || variables.len() >= 2 {
                 return Err(self.fault(format!("too many declarations in {context}")));
             }
@@ -91,10 +91,14 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn declare(&mut self, variables: &mut Vec<Arc<str>>, token: &Token<'s>) {
+    fn declare(&mut self, variables: &mut Vec<Arc<str>>, token: &Token<'s>) -> Parsed<()> {
+        if self.variables.len() >= MAX_VARIABLES {
+            return Err(fault_at(token, format!("more than {MAX_VARIABLES} variables")));
+        }
         let name: Arc<str> = token.text.into();
         variables.push(Arc::clone(&name));
         self.variables.push(name);
+        Ok(())
     }
 
     /// Operands separated by spaces, up to a pipe sign (taken) or the end of the pipeline (left).
