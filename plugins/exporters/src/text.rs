@@ -11,6 +11,7 @@ mod openmetrics;
 mod plain;
 
 use breakwatch_model::{Labels, MetricFamily};
+use memchr::memchr3;
 
 pub use accept::{Format, negotiate};
 pub use openmetrics::write_openmetrics;
@@ -30,15 +31,23 @@ const BYTES_PER_POINT: usize = 160;
 
 /// A metric or label name as the formats allow it: other characters become `_`, as `escaping=underscores` says.
 fn write_name(out: &mut Vec<u8>, name: &str, colons: bool) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
-    if name.chars().next().is_none_or(|first| first.is_ascii_digit()) {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || (colons && byte == b':');
+    if name.bytes().next().is_none_or(|first| first.is_ascii_digit()) {
         out.push(b'_');
     }
-    if name.chars().all(allowed) {
+    if name.bytes().all(allowed) {
         out.extend_from_slice(name.as_bytes());
     } else {
-        out.extend(name.chars().map(|c| if allowed(c) { c as u8 } else { b'_' }));
+        let byte = |c: char| u8::try_from(c).ok().filter(|byte| allowed(*byte)).unwrap_or(b'_');
+        out.extend(name.chars().map(byte));
     }
+}
+
+/// A metric's name as it is written, made once for all of its lines.
+fn written_name(name: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    write_name(&mut out, name, true);
+    out
 }
 
 /// `{name="value",…}`; nothing when there are no labels. `le` is given apart, so that a bucket's bound can be
@@ -68,12 +77,18 @@ fn write_labels(out: &mut Vec<u8>, labels: &Labels, bound: Option<&str>) {
 
 /// Text with `\`, line breaks and (if asked) quotes escaped.
 fn write_escaped(out: &mut Vec<u8>, text: &str, quotes: bool) {
-    for byte in text.bytes() {
-        match byte {
+    let mut rest = text.as_bytes();
+    // Nearly every text has nothing to escape, and is copied whole.
+    while let Some(at) = memchr3(b'\\', b'\n', b'"', rest) {
+        let (plain, special) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        match special[0] {
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
-            b'"' if quotes => out.extend_from_slice(b"\\\""),
-            byte => out.push(byte),
+            quote if quotes => out.extend_from_slice(&[b'\\', quote]),
+            quote => out.push(quote),
         }
+        rest = &special[1..];
     }
+    out.extend_from_slice(rest);
 }

@@ -63,6 +63,7 @@ impl Encoder {
         let mut metrics: Vec<u32> = by_metric.keys().copied().collect();
         self.catalog.sort(&mut metrics);
         let mut chunks = Chunks::new(self.max_points);
+        chunks.expect(batch.series.iter().map(|series| series.samples.len()).sum());
         for metric in metrics {
             chunks.begin_metric(metric, self.catalog.overhead(metric));
             for series in by_metric.remove(&metric).unwrap_or_default() {

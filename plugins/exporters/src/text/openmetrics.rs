@@ -10,7 +10,7 @@ use breakwatch_model::{MetricFamily, MetricKind, Point, Suffix};
 
 use super::family::{Content, Family, Histogram, Summary, collect};
 use super::number::{canonical, write_value};
-use super::{BYTES_PER_POINT, write_escaped, write_labels, write_name};
+use super::{BYTES_PER_POINT, write_escaped, write_labels, written_name};
 
 /// Families as OpenMetrics 1.0.0, sorted by name and labels, with the closing `# EOF`.
 #[must_use]
@@ -32,26 +32,32 @@ pub fn write_openmetrics<'f>(families: impl IntoIterator<Item = &'f MetricFamily
 /// A family as this format names and types it.
 struct Shown<'f> {
     name: &'f str,
+    /// The name as it is written.
+    written: Vec<u8>,
     kind: &'static str,
     /// What every plain sample's name has behind the family's.
     suffix: &'static str,
 }
 
 impl<'f> Shown<'f> {
+    fn new(name: &'f str, kind: &'static str, suffix: &'static str) -> Self {
+        Self { name, written: written_name(name), kind, suffix }
+    }
+
     fn of(family: &Family<'f>) -> Self {
-        let as_is = |kind| Self { name: family.name, kind, suffix: "" };
+        let as_is = |kind| Self::new(family.name, kind, "");
         let without = |suffix| family.name.strip_suffix(suffix).filter(|name| !name.is_empty());
         match (family.meta.kind, &family.content) {
             (MetricKind::Counter, Content::Plain(points)) => match without("_total") {
                 Some(name) if points.iter().any(|point| is_counter_value(point.value)) => {
-                    Self { name, kind: "counter", suffix: "_total" }
+                    Self::new(name, "counter", "_total")
                 }
                 // Without `_total` no reader would find the series under its name again.
                 _ => as_is("unknown"),
             },
             (MetricKind::Info, Content::Plain(points)) => match without("_info") {
                 Some(name) if points.iter().all(|point| point.value == 1.0) => {
-                    Self { name, kind: "info", suffix: "_info" }
+                    Self::new(name, "info", "_info")
                 }
                 _ => as_is("gauge"),
             },
@@ -72,7 +78,7 @@ fn is_counter_value(value: f64) -> bool {
 fn write_family(out: &mut Vec<u8>, family: &Family<'_>, shown: &Shown<'_>) {
     let mut header = |keyword: &str, write: &dyn Fn(&mut Vec<u8>)| {
         out.extend_from_slice(keyword.as_bytes());
-        write_name(out, shown.name, true);
+        out.extend_from_slice(&shown.written);
         out.push(b' ');
         write(out);
         out.push(b'\n');
@@ -103,7 +109,7 @@ fn write_family(out: &mut Vec<u8>, family: &Family<'_>, shown: &Shown<'_>) {
 }
 
 fn write_point(out: &mut Vec<u8>, shown: &Shown<'_>, point: &Point) {
-    write_name(out, shown.name, true);
+    out.extend_from_slice(&shown.written);
     out.extend_from_slice(shown.suffix.as_bytes());
     write_labels(out, &point.labels, None);
     write_end(out, point.value);
@@ -111,7 +117,7 @@ fn write_point(out: &mut Vec<u8>, shown: &Shown<'_>, point: &Point) {
 
 fn write_histogram(out: &mut Vec<u8>, shown: &Shown<'_>, histogram: &Histogram<'_>) {
     for (bound, labels, value) in &histogram.buckets {
-        write_name(out, shown.name, true);
+        out.extend_from_slice(&shown.written);
         out.extend_from_slice(Suffix::Bucket.as_str().as_bytes());
         write_labels(out, labels, Some(&canonical(*bound)));
         write_end(out, *value);
@@ -122,7 +128,7 @@ fn write_histogram(out: &mut Vec<u8>, shown: &Shown<'_>, histogram: &Histogram<'
     let count = sum.is_some().then_some(histogram.count);
     for (suffix, value) in [(Suffix::Sum, sum), (Suffix::Count, count)] {
         let Some(value) = value else { continue };
-        write_name(out, shown.name, true);
+        out.extend_from_slice(&shown.written);
         out.extend_from_slice(suffix.as_str().as_bytes());
         write_labels(out, histogram.labels, None);
         write_end(out, value);
@@ -132,7 +138,7 @@ fn write_histogram(out: &mut Vec<u8>, shown: &Shown<'_>, histogram: &Histogram<'
 fn write_summary(out: &mut Vec<u8>, shown: &Shown<'_>, summary: &Summary<'_>) {
     for point in summary.quantiles.iter().chain(&summary.sum).chain(&summary.count) {
         if point.suffix == Suffix::None || is_counter_value(point.value) {
-            write_name(out, shown.name, true);
+            out.extend_from_slice(&shown.written);
             out.extend_from_slice(point.suffix.as_str().as_bytes());
             write_labels(out, &point.labels, None);
             write_end(out, point.value);

@@ -9,6 +9,9 @@ use super::wire;
 /// The largest request, in bytes: a quarter below the 4 MiB that gRPC servers take by default.
 const MAX_BYTES: usize = 3 * 1024 * 1024;
 
+/// Room for a point, in bytes, so that the buffer is not copied as it grows: measured at 130 with five labels.
+const BYTES_PER_POINT: usize = 160;
+
 /// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
 const CUMULATIVE: u64 = 2;
 
@@ -59,6 +62,12 @@ impl Chunks {
         self.overhead = overhead;
     }
 
+    /// Makes room for points to come.
+    pub(super) fn expect(&mut self, points: usize) {
+        self.open.points.reserve(points.min(self.max_points) * BYTES_PER_POINT);
+        self.open.keys.reserve(points.min(self.max_points));
+    }
+
     /// Takes a point.
     pub(super) fn point(&mut self, keys: &[PointKey], write: impl FnOnce(&mut Vec<u8>)) {
         let begin = self.open.points.len();
@@ -69,7 +78,8 @@ impl Chunks {
         if self.open.count > 0 && (self.open.count >= self.max_points || size > MAX_BYTES) {
             let point = self.open.points.split_off(begin);
             self.full.push(std::mem::take(&mut self.open));
-            self.open.points = point;
+            self.expect(self.max_points);
+            self.open.points.extend_from_slice(&point);
         }
         self.open.take(self.metric, self.overhead, keys);
     }
