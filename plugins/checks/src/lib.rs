@@ -6,6 +6,7 @@ mod command;
 mod cpu;
 mod database;
 mod disk;
+mod dns;
 mod http;
 mod load;
 mod memory;
@@ -34,6 +35,7 @@ pub static CHECKS: &[CheckEntry] = &[
     http::ENTRY,
     tcp::ENTRY,
     tcp::TLS_ENTRY,
+    dns::ENTRY,
     command::ENTRY,
     database::ENTRY,
     memory::ENTRY,
