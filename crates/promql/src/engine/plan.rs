@@ -109,10 +109,7 @@ pub(super) enum VectorKind {
         input: Box<Vector>,
     },
     Histogram(Box<HistogramCall>),
-    Info {
-        base: Box<Vector>,
-        data: Option<Vec<Matcher>>,
-    },
+    Info(Box<InfoCall>),
 }
 
 /// Functions that turn each value into one value.
@@ -236,4 +233,15 @@ pub(super) enum HistogramKind {
     Fraction(Scalar, Scalar),
     /// The label that tells the quantiles apart, and the quantiles.
     Quantiles(String, Vec<(Scalar, Span)>),
+}
+
+/// `info(base, data)`
+#[derive(Debug)]
+pub(super) struct InfoCall {
+    pub(super) base: Vector,
+    /// What info series must match; `None` for the default info metric.
+    pub(super) data: Option<Vec<Matcher>>,
+    /// The modifiers around the first selector of the base, from outside in: info series are looked at when the
+    /// base's samples were.
+    pub(super) modifiers: Vec<(DurationPlan, Option<AtModifier>)>,
 }

@@ -32,6 +32,18 @@ impl Evaluator<'_> {
         })
     }
 
+    /// The times of the last samples of given series.
+    pub(super) fn sample_times_of(
+        &self,
+        selector: &Selector,
+        offset: i64,
+        fixed: Option<i64>,
+        grid: &Grid,
+        sink: &mut Sink<'_>,
+    ) -> Eval<()> {
+        self.last_samples_of(selector, offset, fixed, grid, |sample| seconds(sample.t.0), false, sink)
+    }
+
     fn last_samples(
         &self,
         select: &Select,
@@ -41,14 +53,27 @@ impl Evaluator<'_> {
         sink: &mut Sink<'_>,
     ) -> Eval<()> {
         let selector = self.series(select.slot)?;
+        let offset = select.offset.millis(self.times)?;
+        self.last_samples_of(&selector, offset, self.fixed_time(select.at), grid, value, drop, sink)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "which series, when, what of them, and where to")]
+    fn last_samples_of(
+        &self,
+        selector: &Selector,
+        offset: i64,
+        fixed: Option<i64>,
+        grid: &Grid,
+        value: impl Fn(&Sample) -> f64 + Copy,
+        drop: bool,
+        sink: &mut Sink<'_>,
+    ) -> Eval<()> {
         if selector.series.is_empty() {
             return Ok(());
         }
-        let offset = select.offset.millis(self.times)?;
-        let fixed = self.fixed_time(select.at);
         if grid.len() == 1 || fixed.is_some() {
             let at = fixed.unwrap_or(grid.start()).saturating_sub(offset);
-            return self.last_samples_once(&selector, at, grid, value, drop, sink);
+            return self.last_samples_once(selector, at, grid, value, drop, sink);
         }
         let shifted = Grid::new(grid.start().saturating_sub(offset), grid.step(), grid.len());
         let lookback = self.lookback();
@@ -57,7 +82,7 @@ impl Evaluator<'_> {
             Timestamp(shifted.end()),
         );
         let hints = SelectHints { step: millis(grid.step()), ..SelectHints::default() };
-        let mut set = self.store.select(&selector, range, &hints, self.cancel)?;
+        let mut set = self.store.select(selector, range, &hints, self.cancel)?;
         let (mut values, mut chunk) = (vec![ABSENT; grid.len()], Vec::new());
         while let Some(index) = set.next_series()? {
             self.check()?;

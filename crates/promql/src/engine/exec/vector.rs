@@ -63,7 +63,7 @@ impl Evaluator<'_> {
                 self.label_join(destination, separator, sources, input, grid, sink)
             }
             VectorKind::Histogram(call) => self.histogram(call, grid, sink),
-            VectorKind::Info { base, data } => self.info(base, data.as_deref(), grid, sink),
+            VectorKind::Info(call) => self.info(call, grid, sink),
         }
     }
 

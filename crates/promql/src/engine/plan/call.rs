@@ -2,12 +2,12 @@
 
 use super::compile::{Compiled, Compiler, Part, absent_labels, unchecked};
 use super::{
-    HistogramCall, HistogramKind, LabelReplace, MapFunction, MatrixSource, Plan, RangeCall, Scalar, Vector,
-    VectorKind,
+    DurationPlan, HistogramCall, HistogramKind, InfoCall, LabelReplace, MapFunction, MatrixSource, Plan,
+    RangeCall, Scalar, Vector, VectorKind,
 };
 use breakwatch_model::from_go_regex;
 
-use crate::ast::{Call, Expr, ValueType};
+use crate::ast::{AtModifier, Call, Expr, MatrixSelector, Offset, ValueType};
 use crate::engine::error::QueryError;
 use crate::functions::FunctionId as F;
 use crate::span::Span;
@@ -201,14 +201,44 @@ impl Compiler {
     }
 
     fn info(&mut self, base: &Expr, data: Option<&Expr>) -> Compiled<(VectorKind, bool, bool)> {
-        let base = self.input(base)?;
+        let modifiers = first_modifiers(base);
+        let base = self.vector(base)?;
         let data = match data {
             None => None,
             Some(Expr::Vector(selector)) => Some(selector.matchers.clone()),
             Some(other) => return Err(unchecked(other)),
         };
-        Ok((VectorKind::Info { base, data }, false, false))
+        let invariant = base.invariant;
+        Ok((VectorKind::Info(Box::new(InfoCall { base, data, modifiers })), invariant, false))
     }
+}
+
+/// The modifiers around the first selector of an expression and on it, from outside in.
+fn first_modifiers(expr: &Expr) -> Vec<(DurationPlan, Option<AtModifier>)> {
+    let plan = |offset: &Offset, at| (DurationPlan::new(offset.nanos, offset.expr.as_ref()), at);
+    let mut modifiers = Vec::new();
+    // What is still to be looked at, next last, with the number of sub-queries around it.
+    let mut pending = vec![(expr, 0)];
+    while let Some((expr, depth)) = pending.pop() {
+        modifiers.truncate(depth);
+        match expr {
+            Expr::Aggregate(aggregate) => pending.push((&aggregate.expr, depth)),
+            Expr::Binary(binary) => pending.extend([(&*binary.rhs, depth), (&*binary.lhs, depth)]),
+            Expr::Call(call) => pending.extend(call.args.iter().rev().map(|arg| (arg, depth))),
+            Expr::Paren(paren) => pending.push((&paren.expr, depth)),
+            Expr::Unary(unary) => pending.push((&unary.expr, depth)),
+            Expr::Subquery(subquery) => {
+                modifiers.push(plan(&subquery.offset, subquery.at));
+                pending.push((&subquery.expr, depth + 1));
+            }
+            Expr::Matrix(MatrixSelector { selector, .. }) | Expr::Vector(selector) => {
+                modifiers.push(plan(&selector.offset, selector.at));
+                return modifiers;
+            }
+            Expr::Number(_) | Expr::String(_) => {}
+        }
+    }
+    Vec::new()
 }
 
 impl HistogramKind {
