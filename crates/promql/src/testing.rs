@@ -166,7 +166,7 @@ impl Queryable for MemoryStore {
         let inner = self.read();
         let stored =
             selector.series.iter().map(|entry| inner.series.get(entry.reference.0 as usize).cloned());
-        Ok(Box::new(MemorySet { stored: stored.collect(), next: 0, chunk: 0, range, cancel }))
+        Ok(Box::new(MemorySet { stored: stored.collect(), next: 0, from: 0, to: 0, range, cancel }))
     }
 
     fn last_samples(
@@ -238,7 +238,9 @@ impl Queryable for MemoryStore {
 struct MemorySet<'a> {
     stored: Vec<Option<Arc<Stored>>>,
     next: usize,
-    chunk: usize,
+    /// What is left of the current series: a range of its samples.
+    from: usize,
+    to: usize,
     range: TimeRange,
     cancel: &'a CancelToken,
 }
@@ -253,8 +255,10 @@ impl SeriesSet for MemorySet<'_> {
         self.cancel.check()?;
         while let Some(stored) = self.stored.get(self.next) {
             self.next += 1;
-            self.chunk = 0;
-            if stored.as_ref().is_some_and(|stored| !inside(&stored.samples, self.range).is_empty()) {
+            let Some(stored) = stored else { continue };
+            self.from = stored.samples.partition_point(|sample| sample.t < self.range.start);
+            self.to = stored.samples.partition_point(|sample| sample.t <= self.range.end);
+            if self.from < self.to {
                 return Ok(Some(self.next - 1));
             }
         }
@@ -263,11 +267,11 @@ impl SeriesSet for MemorySet<'_> {
 
     fn next_chunk(&mut self, out: &mut Vec<Sample>) -> Result<bool, StorageError> {
         let current = self.next.checked_sub(1).and_then(|index| self.stored.get(index));
-        let Some(Some(stored)) = current else { return Ok(false) };
-        let samples = inside(&stored.samples, self.range);
-        let Some(chunk) = samples.chunks(Self::CHUNK).nth(self.chunk) else { return Ok(false) };
-        self.chunk += 1;
+        let end = self.to.min(self.from + Self::CHUNK);
+        let chunk =
+            current.and_then(|stored| stored.as_ref()?.samples.get(self.from..end)).unwrap_or_default();
+        self.from = end;
         out.extend_from_slice(chunk);
-        Ok(true)
+        Ok(!chunk.is_empty())
     }
 }
