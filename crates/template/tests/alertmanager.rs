@@ -103,6 +103,10 @@ fn times() {
             "error: error calling mustToDate: parsing time \"2024-2-30\" as \"2006-01-02\": cannot parse \"2-30\" as \"01\"",
         ),
         (
+            "{{ printf \"%#v\" (tz \"Europe/Paris\" .at) }}",
+            "time.Date(2023, time.November, 14, 23, 13, 20, 120000000, time.Location(\"Europe/Paris\"))",
+        ),
+        (
             "{{ mustToDate \"2006\" \"2024x\" }}",
             "error: error calling mustToDate: parsing time \"2024x\": extra text: \"x\"",
         ),

@@ -56,6 +56,10 @@ impl<'o> Printer<'o> {
                 return self.out.push_str(close);
             }
             Value::Record(record) => return self.record(record, verb, depth),
+            Value::Time(time) if self.spec.go_syntax => {
+                self.out.push_str(&time.to_go_syntax())?;
+                true
+            }
             Value::Time(time) => self.string(&time.to_string(), verb)?,
             Value::Func(_) => self.string("func", verb)?,
         };

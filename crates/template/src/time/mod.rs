@@ -11,6 +11,8 @@ use std::sync::Arc;
 use breakwatch_model::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
+use crate::fmt::quoted;
+
 pub(crate) use duration::{parse_prometheus_duration, seconds};
 pub(crate) use methods::{DURATION, TIME};
 
@@ -110,6 +112,26 @@ impl Moment {
     pub(crate) fn to_json(&self) -> Option<String> {
         let year = self.civil().year();
         (0..=9999).contains(&year).then(|| self.format("2006-01-02T15:04:05.999999999Z07:00"))
+    }
+
+    /// `time.Date(2023, time.November, 14, …, time.UTC)`, for `%#v`.
+    pub(crate) fn to_go_syntax(&self) -> String {
+        let zone = match &self.zone {
+            Zone::Utc => "time.UTC".to_owned(),
+            Zone::Named(zone) => format!("time.Location({})", quoted(zone.iana_name().unwrap_or("Local"))),
+            Zone::Fixed(_, name) => format!("time.Location({})", quoted(name)),
+        };
+        let civil = self.civil();
+        format!(
+            "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
+            civil.year(),
+            self.format("January"),
+            civil.day(),
+            civil.hour(),
+            civil.minute(),
+            civil.second(),
+            civil.subsec_nanosecond()
+        )
     }
 
     /// Reads a time by one of Go's layouts, in UTC unless it says otherwise.
