@@ -1,6 +1,6 @@
 //! The rule files we ship: they load, their unit tests pass here and in promtool, and they name only metrics that exist.
 
-#![expect(clippy::print_stdout, reason = "says aloud what was left out")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may be blunt")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ fn folder() -> PathBuf {
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "yml")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == "yml")).collect();
     files.sort();
     files
 }
@@ -70,7 +71,8 @@ fn promtool_agrees() {
     }
     let run = |arguments: &[&str], files: Vec<PathBuf>| {
         let output = Command::new("promtool").args(arguments).args(files).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{text}");
     };
     run(&["check", "rules", "--lint-fatal"], yaml_files(&folder()));

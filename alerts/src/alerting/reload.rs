@@ -82,7 +82,8 @@ impl Alerting {
         for (key, slot) in &mut group.slots {
             let before = slot.told.len();
             let waiting = slot.waiting.iter().chain(&slot.in_flight).filter_map(|id| self.outbox.get(id));
-            let ending: BTreeSet<Fp> = waiting.flat_map(|entry| entry.resolved().collect::<Vec<_>>()).collect();
+            let ending: BTreeSet<Fp> =
+                waiting.flat_map(|entry| entry.resolved().collect::<Vec<_>>()).collect();
             // An alert is forgotten once its end is in the outbox. One that is neither known nor ending has lost its
             // record and cannot be described any more.
             slot.told.retain(|fp| known(&self.alerts, fp) || ending.contains(fp));

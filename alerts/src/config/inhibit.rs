@@ -37,7 +37,7 @@ impl InhibitRule {
         let other = Matcher::new(MatchOp::NotEqual, "alertname", BREAKER_ALERT).ok();
         Self {
             source: vec![Matcher::equal("alertname", BREAKER_ALERT)],
-            target: equal.iter().filter_map(not_empty).chain(other).collect(),
+            target: other.into_iter().chain(equal.iter().filter_map(not_empty)).collect(),
             equal: equal.iter().map(|name| Arc::from(*name)).collect(),
             shipped: true,
         }

@@ -10,10 +10,9 @@ use breakwatch_plugin_api::{Node, NodeKind, REDACTED, format_duration};
 use super::{Config, GroupBy, InhibitRule, Receiver, Route};
 
 /// Keys whose values are secrets in Alertmanager's configuration.
-const SECRET_KEYS: [&str; 27] = [
+const SECRET_KEYS: [&str; 26] = [
     "api_key",
     "api_secret",
-    "api_url_secret",
     "app_token",
     "auth_password",
     "auth_secret",
@@ -39,10 +38,6 @@ const SECRET_KEYS: [&str; 27] = [
     "webhook_url",
     "wechat_api_secret",
 ];
-
-/// Integrations whose `url` or `api_url` is itself a credential.
-const SECRET_URL_SECTIONS: [&str; 5] =
-    ["slack_configs", "webhook_configs", "discord_configs", "msteams_configs", "msteamsv2_configs"];
 
 /// Integrations that are ours alone.
 const OWN_SECTIONS: [&str; 5] =
@@ -185,6 +180,9 @@ fn node(out: &mut String, value: &Node, depth: usize, section: &str) {
                     continue;
                 }
                 match &value.kind {
+                    NodeKind::Scalar { text, .. } if name == "url" && section == "webhook_configs" => {
+                        let _ = writeln!(out, "{indent}url: {}", quoted(&masked_url(text)));
+                    }
                     _ if is_secret(name, value, section) => {
                         let _ = writeln!(out, "{indent}{}: {REDACTED}", scalar(name, false));
                     }
@@ -230,10 +228,19 @@ fn node(out: &mut String, value: &Node, depth: usize, section: &str) {
 }
 
 fn is_secret(key: &str, value: &Node, section: &str) -> bool {
-    let url_of_credential = matches!(key, "url" | "api_url") && SECRET_URL_SECTIONS.contains(&section);
+    let credential_url = key == "api_url" && section == "slack_configs";
     let from_outside = value.sensitive && value.as_str().is_some();
-    // `headers` of an HTTP client may carry credentials under any name.
-    from_outside || url_of_credential || key == "http_headers" || SECRET_KEYS.contains(&key)
+    // Headers of an HTTP client may carry credentials under any name.
+    from_outside || credential_url || key == "http_headers" || SECRET_KEYS.contains(&key)
+}
+
+/// A webhook's URL is a credential, but older Alertmanagers read it as a plain URL and refuse `<secret>` there.
+fn masked_url(url: &str) -> String {
+    let origin = url.split_once("://").and_then(|(scheme, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some(format!("{scheme}://{}", authority.rsplit('@').next()?))
+    });
+    origin.map_or_else(|| REDACTED.to_owned(), |origin| format!("{origin}/{REDACTED}"))
 }
 
 fn list_of_texts<'a>(out: &mut String, texts: impl Iterator<Item = &'a str>, depth: usize) {

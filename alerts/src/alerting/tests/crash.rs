@@ -202,10 +202,13 @@ impl Day {
 
     /// What the ledger says of a group and an integration, and what arrived, a line each.
     fn story(&self, to: &str, group: &str) -> String {
-        let records = self.sim.store.ledger.iter().map(|r| serde_json::from_slice::<Record>(&r.value).unwrap());
-        let about = records.filter(|r| (r.group == group && (r.integration == to || r.integration.is_empty())) || r.group.is_empty());
+        let records =
+            self.sim.store.ledger.iter().map(|r| serde_json::from_slice::<Record>(&r.value).unwrap());
+        let about = records.filter(|r| {
+            (r.group == group && (r.integration == to || r.integration.is_empty())) || r.group.is_empty()
+        });
         let mut lines: Vec<(f64, String)> =
-            about.map(|r| (r.at.since(crate::testing::at(0.0)).as_secs_f64(), format!("{:?}", r))).collect();
+            about.map(|r| (r.at.since(crate::testing::at(0.0)).as_secs_f64(), format!("{r:?}"))).collect();
         let arrived = self.arrived.iter().filter(|sent| sent.to == to && sent.message.group_key == group);
         lines.extend(arrived.map(|sent| (sent.at, format!("ARRIVED {} {}", sent.message.id, sent.show()))));
         lines.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -230,7 +233,8 @@ impl Day {
         }
         for view in self.sim.alerting.alerts(self.sim.time()) {
             let labels = view.alert.labels.to_string();
-            let told = last.iter().any(|((_, _, alert), status)| *alert == labels && *status == AlertStatus::Firing);
+            let told =
+                last.iter().any(|((_, _, alert), status)| *alert == labels && *status == AlertStatus::Firing);
             assert!(told, "nobody knows that {labels} fires");
         }
     }
