@@ -4,6 +4,8 @@
 //! machine; every figure is printed with what it was measured on. `size` compares with Debian's Prometheus when
 //! `prometheus` is installed, on the very same samples.
 
+#![expect(clippy::unwrap_used, reason = "a bench stops at the first failure")]
+
 mod append;
 mod big;
 mod data;

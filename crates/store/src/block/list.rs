@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use breakwatch_model::{StorageError, Timestamp};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::file::{Block, Kind};
 use crate::datadir::DataDir;
@@ -23,6 +23,8 @@ type List = Arc<Vec<Arc<Block>>>;
 pub(crate) struct Blocks {
     dir: DataDir,
     list: RwLock<List>,
+    /// Held while the list is written to disk.
+    writing: Mutex<()>,
     next: AtomicU64,
 }
 
@@ -30,7 +32,12 @@ impl Blocks {
     /// Reads the footers of all blocks. One that is damaged is set aside; one that is listed and not there is
     /// reported; what a crash left half-written is removed.
     pub(crate) fn open(dir: &DataDir) -> Result<Self, StorageError> {
-        let blocks = Self { dir: dir.clone(), list: RwLock::default(), next: AtomicU64::new(0) };
+        let blocks = Self {
+            dir: dir.clone(),
+            list: RwLock::default(),
+            writing: Mutex::default(),
+            next: AtomicU64::new(0),
+        };
         let path = blocks.path();
         let fail = |error: &io::Error| StorageError::io(format!("cannot open {}", path.display()), error);
         dir.disk().create_dir_all(&path).map_err(|error| fail(&error))?;
@@ -193,6 +200,7 @@ impl Blocks {
     }
 
     fn write_manifest(&self) -> io::Result<()> {
+        let _one = self.writing.lock();
         let list = self.list();
         let names = list.iter().filter_map(|block| block.path.file_name()?.to_str());
         let text: String = names.map(|name| format!("{name}\n")).collect();

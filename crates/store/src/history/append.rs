@@ -161,7 +161,7 @@ impl Shared {
 
     /// Reports the step into trouble and the step out of it, once each.
     pub(crate) fn note_health(&self, error: Option<&std::io::Error>) {
-        let was = self.degraded.swap(error.is_some(), Ordering::Relaxed);
+        let was = self.log_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !was => {
                 let message =

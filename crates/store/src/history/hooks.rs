@@ -137,7 +137,8 @@ impl History {
             let Some(name) = segment.path.file_name().and_then(|name| name.to_str()) else { continue };
             target.copy(&segment.path, &format!("wal/{name}"), segment.bytes)?;
         }
-        let checkpoint = crate::hot::Checkpoint { replay_from, durable, days: Vec::new() };
+        let numbers = shared.index.read().next();
+        let checkpoint = crate::hot::Checkpoint { replay_from, durable, numbers, days: Vec::new() };
         target.write("checkpoint", &checkpoint.to_bytes())
     }
 }

@@ -64,6 +64,7 @@ impl Shared {
                 outcome = Err(error);
             }
         }
+        self.hot_failing.store(outcome.is_err(), Ordering::Relaxed);
         outcome
     }
 
@@ -87,22 +88,27 @@ impl Shared {
     /// Notes how far the hot tier is durable.
     pub(crate) fn write_checkpoint(&self, replay_from: u64) -> Result<(), StorageError> {
         let durable = self.wal.lock().durable();
-        let checkpoint = Checkpoint { replay_from, durable, days: self.hot.days() };
+        let numbers = self.index.read().next();
+        let checkpoint = Checkpoint { replay_from, durable, numbers, days: self.hot.days() };
         checkpoint.write(&self.dir).map_err(|error| StorageError::io("cannot write the checkpoint", &error))
     }
 
-    /// A full disk passes; anything else means the day's store is not to be trusted any more.
+    /// Trouble with the disk passes, and the lanes wait; anything else means that the day's store is not to be
+    /// trusted any more: it is set aside and what the log still has of it stored anew.
     fn storing_failed(&self, day: i64, error: &StorageError) {
-        match error {
-            StorageError::Io { disk_full: true, .. } => self.hot.close_day(day),
-            StorageError::Io { .. } if !self.degraded.load(Ordering::Relaxed) => {
-                self.hot.close_day(day);
+        let first = !self.hot_failing.load(Ordering::Relaxed);
+        if let StorageError::Io { disk_full, .. } = error {
+            self.hot.reopen_later(day);
+            if first && !disk_full {
                 self.dir.report(Unit::Hot, format!("chunks cannot be stored: {error}"), None);
             }
-            StorageError::Io { .. } => self.hot.close_day(day),
-            _ => self.hot.lose(day, &error.to_string()),
+        } else {
+            self.hot.lose(day, &error.to_string());
+            self.cache.clear();
+            if let Err(error) = self.rebuild_day(day) {
+                self.dir.report(Unit::Hot, format!("day {day} could not be rebuilt from the log: {error}"), None);
+            }
         }
-        self.degraded.store(true, Ordering::Relaxed);
         let mut live = self.live.write();
         let mut given_up = 0;
         while live.head.frozen_bytes() > FROZEN_LIMIT {

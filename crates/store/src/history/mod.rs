@@ -18,6 +18,8 @@ mod open;
 mod options;
 mod query;
 mod read;
+mod rebuild;
+mod replay;
 mod retire;
 mod stats;
 mod threads;
@@ -71,8 +73,9 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) positions: Mutex<follow::Positions>,
     pub(crate) counters: Counters,
-    /// Samples are not being made durable.
-    pub(crate) degraded: AtomicBool,
+    /// The log is not being written; chunks are not being stored.
+    pub(crate) log_failing: AtomicBool,
+    pub(crate) hot_failing: AtomicBool,
     pub(crate) closed: AtomicBool,
 }
 
@@ -196,14 +199,14 @@ impl History {
             clock_jumps: read(&counters.clock_jumps),
             damaged_chunks: read(&counters.damaged_chunks),
             last_sync: Duration::from_micros(read(&counters.last_sync_micros)),
-            degraded: shared.degraded.load(Ordering::Relaxed),
+            degraded: self.is_degraded(),
         }
     }
 
     /// Whether samples are being made durable; if not, why pages still go out and history does not.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.shared.degraded.load(Ordering::Relaxed)
+        self.shared.log_failing.load(Ordering::Relaxed) || self.shared.hot_failing.load(Ordering::Relaxed)
     }
 }
 

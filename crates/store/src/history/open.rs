@@ -1,23 +1,22 @@
 //! Opening the history: registry, hot tier, log, in that order.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use breakwatch_model::{StorageError, Timestamp};
 use parking_lot::{Mutex, RwLock};
-use rustc_hash::FxHashMap;
 
 use super::cache::Cache;
 use super::follow::Positions;
+use super::replay::Replay;
 use super::stats::{Counters, count};
 use super::{HistoryOptions, Live, Shared};
 use crate::block::Blocks;
-use crate::codec::Bytes;
 use crate::datadir::DataDir;
-use crate::head::Head;
 use crate::hot::{Checkpoint, Engine, Hot};
 use crate::incident::Unit;
-use crate::index::{Index, Registry, apply, read_records};
-use crate::wal::{self, Entry, KIND_SAMPLES, KIND_SEALED, KIND_SERIES, Sealed, Segments, Wal};
+use crate::index::{Index, Registry, apply};
+use crate::wal::{self, KIND_SERIES, Segments, Wal};
 
 /// Opens everything.
 pub(crate) fn open(
@@ -37,36 +36,29 @@ pub(crate) fn open(
     dir.disk().create_dir_all(&wal_dir).map_err(|error| fail("the log", &error))?;
     let segments = Segments::find(&**dir.disk(), &wal_dir).map_err(|error| fail("the log", &error))?;
 
-    let counters = Counters::default();
-    let mut replay = Replay {
-        dir,
-        from: if lost.is_empty() { checkpoint.replay_from } else { 0 },
-        lost_days: lost,
-        segments,
-        sealed: FxHashMap::default(),
-        head: Head::default(),
-        floor,
-        next_tick: wal::tick_of(checkpoint.durable + 3),
-        missing: 0,
-    };
-    let unnamed = replay.run(&mut index, &checkpoint);
-    if !sound || unnamed || hot.highest_group().is_some_and(|group| group >= index.next().1) {
-        index.reserve(0, hot.highest_group().map_or(0, |group| group.saturating_add(1)));
+    let mut from = checkpoint.replay_from;
+    if !lost.is_empty() {
+        from = 0;
+    }
+    let mut replay = Replay::new(dir, segments, from, lost, floor);
+    // An index without series beside blocks is a registry that is gone.
+    let sound = sound && (index.len() > 0 || blocks.list().is_empty());
+    let incomplete = replay.run(&mut index, &checkpoint, sound, &mut |index| names_of_blocks(dir, &blocks, index));
+    let highest = hot.highest_group().map_or(0, |group| group.saturating_add(1));
+    if incomplete || highest > index.next().1 {
+        index.reserve(0, highest);
         // Slots of known groups may belong to series whose names are lost: leave them alone.
         index.seal_groups();
         registry.rewrite(&index).map_err(|error| fail("the series registry", &error))?;
     } else {
         index.resume_groups();
     }
+    let counters = Counters::default();
     count(&counters.dropped, replay.missing);
     let Replay { head, segments, next_tick, .. } = replay;
     let live = Live { head, tick: next_tick, floor, ..Live::default() };
-    let wal = Wal::new(
-        std::sync::Arc::clone(dir.disk()),
-        wal_dir,
-        segments.list,
-        wal::frame_of(next_tick, KIND_SERIES),
-    );
+    let next = wal::frame_of(next_tick, KIND_SERIES);
+    let wal = Wal::new(Arc::clone(dir.disk()), wal_dir, segments.list, next);
     Ok(Shared {
         dir: dir.clone(),
         tick: options.tick,
@@ -84,163 +76,30 @@ pub(crate) fn open(
         cache: Cache::default(),
         positions: Mutex::new(Positions::default()),
         counters,
-        degraded: AtomicBool::new(false),
+        log_failing: AtomicBool::new(false),
+        hot_failing: AtomicBool::new(false),
         closed: AtomicBool::new(false),
     })
 }
 
-/// Replaying the log.
-struct Replay<'a> {
-    dir: &'a DataDir,
-    /// Frames below this are in chunks.
-    from: u64,
-    lost_days: Vec<i64>,
-    segments: Segments,
-    sealed: FxHashMap<u32, Vec<Sealed>>,
-    head: Head,
-    /// Samples before this are in blocks.
-    floor: Timestamp,
-    next_tick: u64,
-    /// Samples of series that nobody knows.
-    missing: u64,
-}
-
-impl Replay<'_> {
-    /// Reads the log twice: for names and for what is stored already, then for samples. Gives whether there
-    /// are numbers in use without names.
-    fn run(&mut self, index: &mut Index, checkpoint: &Checkpoint) -> bool {
-        let before = index.len();
-        self.first_pass(index, checkpoint);
-        for (id, entry) in index.iter() {
-            self.head.add_series(id, entry.place.group, entry.place.slot);
-        }
-        let found_names = index.len() > before;
-        let highest = self.second_pass(index);
-        let unnamed = highest.is_some_and(|id| id >= index.next().0);
-        if let Some(id) = highest {
-            index.reserve(id.saturating_add(1), 0);
-        }
-        unnamed || found_names
-    }
-
-    fn first_pass(&mut self, index: &mut Index, checkpoint: &Checkpoint) {
-        let mut last_tick: Option<u64> = None;
-        let mut tail = 0;
-        for number in 0..self.segments.list.len() {
-            let newest = number + 1 == self.segments.list.len();
-            let mut damaged = 0;
-            let mut sealed = Vec::new();
-            let first = self.segments.list.get(number).map_or(0, |segment| wal::tick_of(segment.first));
-            let hole = last_tick.is_some_and(|last| first > last + 1);
-            let read = self.segments.read(&**self.dir.disk(), number, &mut |entry| match entry {
-                Entry::Frame(frame) => {
-                    last_tick = Some(wal::tick_of(frame.number));
-                    damaged += usize::from(!note_frame(frame.kind, frame.payload, index, &mut sealed));
-                }
-                Entry::Damage(bytes) => damaged += bytes,
-                Entry::Tail(bytes) if newest => tail = bytes,
-                Entry::Tail(bytes) => damaged += bytes,
-            });
-            self.report(number, hole, damaged, read.err());
-            let lost = &self.lost_days;
-            for sealed in sealed.into_iter().filter(|sealed| !lost.contains(&sealed.day)) {
-                self.sealed.entry(sealed.group).or_default().push(sealed);
+/// Takes the names of series from blocks into the index; gives whether there were any that it lacked.
+fn names_of_blocks(dir: &DataDir, blocks: &Blocks, index: &mut Index) -> bool {
+    let before = index.len();
+    for block in blocks.list().iter().rev() {
+        match block.series(&**dir.disk()) {
+            Ok(Ok(records)) => records.into_iter().for_each(|record| apply(index, record)),
+            Ok(Err(error)) => {
+                let message = format!("the names in {} are not {error}", block.path.display());
+                dir.report(Unit::Block, message, None);
+            }
+            Err(error) => {
+                dir.report(Unit::Block, format!("{} cannot be read: {error}", block.path.display()), None);
             }
         }
-        if tail > 0 {
-            let path = self.segments.list.last().map(|segment| segment.path.display().to_string());
-            let kept = self.segments.list.last().and_then(|segment| self.dir.quarantine_copy(&segment.path));
-            let message = format!("the last {tail} bytes of {} are incomplete", path.unwrap_or_default());
-            self.dir.report(Unit::Wal, message, kept);
-            self.segments.cut_tail(self.dir, tail);
-        }
-        self.next_tick = self.next_tick.max(last_tick.map_or(0, |last| last + 1));
-        self.check_ends(checkpoint, last_tick);
     }
-
-    /// Reports what is wrong with a segment.
-    fn report(&self, number: usize, hole: bool, damaged: usize, error: Option<std::io::Error>) {
-        let Some(segment) = self.segments.list.get(number) else { return };
-        let name = segment.path.display();
-        if hole {
-            self.dir.report(Unit::Wal, format!("a segment of the log before {name} is missing"), None);
-        }
-        if let Some(error) = error {
-            self.dir.report(Unit::Wal, format!("{name} cannot be read: {error}"), None);
-        } else if damaged > 0 {
-            let kept = self.dir.quarantine_copy(&segment.path);
-            self.dir.report(Unit::Wal, format!("{damaged} bytes of {name} are unreadable"), kept);
-        }
+    let found = index.len() - before;
+    if found > 0 {
+        dir.report(Unit::Series, format!("the names of {found} series were taken from blocks"), None);
     }
-
-    /// Reports a log that begins after or ends before what the checkpoint knows.
-    fn check_ends(&self, checkpoint: &Checkpoint, last_tick: Option<u64>) {
-        let first = self.segments.list.first().map(|segment| segment.first);
-        if first.is_some_and(|first| wal::tick_of(first) > wal::tick_of(checkpoint.replay_from)) {
-            self.dir.report(Unit::Wal, "the beginning of the log is missing", None);
-        }
-        if last_tick.map_or(0, |last| wal::frame_of(last + 1, KIND_SERIES)) < checkpoint.durable {
-            self.dir.report(Unit::Wal, "the end of the log is missing", None);
-        }
-    }
-
-    /// Puts samples back into the head; gives the highest series number met.
-    fn second_pass(&mut self, index: &Index) -> Option<u32> {
-        let mut highest = None;
-        for number in 0..self.segments.list.len() {
-            let next = self.segments.list.get(number + 1).map_or(u64::MAX, |next| next.first);
-            if next <= self.from {
-                continue;
-            }
-            let Self { segments, head, sealed, missing, from, floor, .. } = self;
-            let read = segments.read(&**self.dir.disk(), number, &mut |entry| {
-                let Entry::Frame(frame) = entry else { return };
-                if frame.kind != KIND_SAMPLES || frame.number < *from {
-                    return;
-                }
-                let _ = wal::read_samples(frame.payload, |id, sample| {
-                    highest = highest.max(Some(id));
-                    let Some(entry) = index.get(id) else {
-                        *missing += 1;
-                        return;
-                    };
-                    let stored = sealed.get(&entry.place.group).into_iter().flatten();
-                    if sample.t < *floor
-                        || stored.rev().any(|s| s.holds(entry.place.slot, sample.t.0, frame.number))
-                    {
-                        head.note_last(id, sample);
-                    } else {
-                        head.replay(id, sample, frame.number);
-                    }
-                });
-            });
-            // An unreadable segment was reported in the first pass.
-            let _ = read;
-        }
-        highest
-    }
-}
-
-/// Takes names and stored chunks from a frame; gives whether it could be read.
-fn note_frame(kind: u8, payload: &[u8], index: &mut Index, sealed: &mut Vec<Sealed>) -> bool {
-    match kind {
-        KIND_SERIES => match read_records(payload) {
-            Ok(records) => {
-                records.into_iter().for_each(|record| apply(index, record));
-                true
-            }
-            Err(_) => false,
-        },
-        KIND_SEALED => {
-            let mut bytes = Bytes::new(payload);
-            while !bytes.is_empty() {
-                match Sealed::read(&mut bytes) {
-                    Ok(one) => sealed.push(one),
-                    Err(_) => return false,
-                }
-            }
-            true
-        }
-        kind => kind == KIND_SAMPLES,
-    }
+    found > 0
 }

@@ -226,6 +226,28 @@ pub(crate) struct Set<'a> {
     pub(crate) given: Option<Timestamp>,
 }
 
+impl<'a> Set<'a> {
+    /// The raw samples of one series.
+    pub(crate) fn of_one(
+        shared: &'a Shared,
+        place: Place,
+        range: TimeRange,
+        cancel: &'a CancelToken,
+    ) -> Self {
+        Self {
+            shared,
+            places: vec![Some(place)],
+            range,
+            rollups_before: Timestamp::MIN,
+            cancel,
+            next: 0,
+            place: None,
+            parts: VecDeque::new(),
+            given: None,
+        }
+    }
+}
+
 impl Shared {
     /// The places of a selector's series, in its order.
     pub(crate) fn places(&self, series: &[SeriesEntry]) -> Vec<Option<Place>> {

@@ -15,6 +15,8 @@ pub(crate) struct Checkpoint {
     pub(crate) replay_from: u64,
     /// Log frames below this were durable.
     pub(crate) durable: u64,
+    /// Series and groups below these numbers were given out.
+    pub(crate) numbers: (u32, u32),
     /// Chunks in each day's store.
     pub(crate) days: Vec<(i64, u64)>,
 }
@@ -47,10 +49,11 @@ impl Checkpoint {
     fn parse(payload: &[u8]) -> Result<Self, Malformed> {
         let mut bytes = Bytes::new(payload);
         let (replay_from, durable) = (bytes.uvarint()?, bytes.uvarint()?);
+        let numbers = (bytes.narrow()?, bytes.narrow()?);
         let count = bytes.count(2)?;
         let day = |bytes: &mut Bytes<'_>| Ok((bytes.ivarint()?, bytes.uvarint()?));
         let days = (0..count).map(|_| day(&mut bytes)).collect::<Result<_, Malformed>>()?;
-        Ok(Self { replay_from, durable, days })
+        Ok(Self { replay_from, durable, numbers, days })
     }
 
     /// As the file's content.
@@ -59,6 +62,8 @@ impl Checkpoint {
         put_frame(&mut out, 1, 0, 1, |out| {
             put_uvarint(out, self.replay_from);
             put_uvarint(out, self.durable);
+            put_uvarint(out, u64::from(self.numbers.0));
+            put_uvarint(out, u64::from(self.numbers.1));
             put_uvarint(out, self.days.len() as u64);
             for (day, count) in &self.days {
                 put_ivarint(out, *day);

@@ -103,6 +103,8 @@ pub(crate) struct Day {
     /// Chunks of each group, in the order in which they were stored.
     keys: FxHashMap<u32, Vec<Key>>,
     pub(crate) count: u64,
+    /// The disk failed under it: sled keeps failing until it is opened anew.
+    stuck: bool,
 }
 
 /// The hot tier.
@@ -179,7 +181,7 @@ impl Hot {
         for key in all {
             keys.entry(key.group).or_default().push(key);
         }
-        Ok(Day { store, keys, count })
+        Ok(Day { store, keys, count, stuck: false })
     }
 
     /// Moves a day's store into quarantine and reports why.
@@ -194,14 +196,17 @@ impl Hot {
         self.set_aside(day, why);
     }
 
-    /// Closes a day's store, to be opened anew by the next use: after an error of the disk.
-    pub(crate) fn close_day(&self, day: i64) {
-        self.days.write().remove(&day);
+    /// A day's store is opened anew before the next chunk is put there; until then it is read as it is.
+    pub(crate) fn reopen_later(&self, day: i64) {
+        if let Some(day) = self.days.write().get_mut(&day) {
+            day.stuck = true;
+        }
     }
 
     /// Stores chunks of one day, durably.
     pub(crate) fn put(&self, day: i64, chunks: &mut [(Key, Vec<u8>)]) -> Result<(), StorageError> {
-        if !self.days.read().contains_key(&day) {
+        if self.days.read().get(&day).is_none_or(|open| open.stuck) {
+            self.days.write().remove(&day);
             let opened = self.open_day(day)?;
             self.days.write().insert(day, opened);
         }

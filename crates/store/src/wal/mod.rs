@@ -9,7 +9,7 @@ mod reader;
 mod record;
 mod writer;
 
-pub(crate) use reader::{Entry, Segments};
+pub(crate) use reader::{Entry, Segments, scan};
 pub(crate) use record::{SampleWriter, Sealed, Span, read_samples};
 pub(crate) use writer::{Queued, Wal};
 

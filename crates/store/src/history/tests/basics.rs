@@ -188,3 +188,23 @@ fn on_the_real_disk_with_sled_and_threads() {
         assert_eq!(dir.incidents().since(0), []);
     }
 }
+
+#[test]
+fn a_store_that_dies_while_running_is_rebuilt_from_the_log() {
+    let bench = Bench::new();
+    let up = bench.series(&labels("up", "a"));
+    for n in 0..1500 {
+        bench.set(START + n * 5_000);
+        bench.push(up, START + n * 5_000, n as f64);
+        bench.history.tick().unwrap();
+        bench.history.maintain().unwrap();
+    }
+    let (before, chunks) = (dump(&*bench.history, all()), bench.history.stats().hot_chunks);
+    assert!(chunks > 1);
+    bench.history.shared.hot.lose(START / 86_400_000, "a test");
+    bench.history.shared.cache.clear();
+    assert!(dump(&*bench.history, all()) != before);
+    bench.history.shared.rebuild_day(START / 86_400_000).unwrap();
+    assert!(dump(&*bench.history, all()) == before);
+    assert_eq!(bench.history.stats().hot_chunks, chunks);
+}

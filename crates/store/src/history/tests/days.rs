@@ -113,3 +113,55 @@ fn damaged_blocks_cost_what_is_damaged_and_are_reported() {
     let bench = bench.reopen();
     assert_eq!(bench.dir.incidents().since(0), [], "told once");
 }
+
+#[test]
+fn a_lost_registry_is_mended_from_blocks_and_log() {
+    for damage in 0..3 {
+        let bench = Bench::new();
+        filled(&bench, 2);
+        let c = bench.series(&labels("up", "c"));
+        bench.push(c, bench.clock.now().0, 1.0);
+        bench.history.tick().unwrap();
+        let whole = dump(&*bench.history, all());
+        assert_eq!(whole.len(), 3);
+        let registry = std::path::Path::new("/data/series.log");
+        match damage {
+            0 => bench.disk.remove_file(registry).unwrap(),
+            1 => bench.disk.damage(registry, |bytes| bytes[45] ^= 4),
+            _ => bench.disk.damage(registry, |bytes| bytes.truncate(40)),
+        }
+        let bench = bench.reopen();
+        assert!(dump(&*bench.history, all()) == whole, "damage {damage}");
+        assert!(bench.dir.incidents().total() > 0, "damage {damage}");
+        assert_eq!(bench.series(&labels("up", "c")), c);
+        let fresh = bench.series(&labels("up", "d"));
+        assert!(fresh.0 > c.0);
+        let bench = bench.reopen();
+        assert!(dump(&*bench.history, all()) == whole);
+        assert_eq!(bench.dir.incidents().since(0), []);
+    }
+}
+
+#[test]
+fn a_follower_that_was_away_too_long_goes_on_by_time() {
+    use breakwatch_model::{Cursor, Follower};
+    let bench = Bench::new();
+    filled(&bench, 2);
+    let reach = bench.history.follow(bench.history.end(), 1).unwrap();
+    assert!(reach.caught_up && reach.samples.is_empty());
+    let mut cursor = Cursor::default();
+    let mut read = std::collections::BTreeMap::new();
+    let mut twice = 0;
+    for _ in 0..100_000 {
+        let followed = bench.history.follow(cursor, 500).unwrap();
+        for (reference, sample) in followed.samples {
+            twice += usize::from(read.insert((reference, sample.t), sample.v.to_bits()).is_some());
+        }
+        cursor = followed.next;
+        if followed.caught_up {
+            break;
+        }
+    }
+    assert_eq!((read.len(), twice), (2 * 2 * 1440, 0));
+    assert_eq!(cursor.frame & !(1 << 63), bench.history.end().frame);
+}
