@@ -58,6 +58,14 @@ impl Diagnostics {
         self.0.borrow_mut().push(diagnostic);
     }
 
+    /// Adds a finding unless the same one is there already: a section that several read is at fault once.
+    pub fn push_once(&self, diagnostic: Diagnostic) {
+        let mut all = self.0.borrow_mut();
+        if !all.contains(&diagnostic) {
+            all.push(diagnostic);
+        }
+    }
+
     /// Adds an error.
     pub fn error(&self, place: &Place, message: impl Into<String>) {
         self.push(Diagnostic {
