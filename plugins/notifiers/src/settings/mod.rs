@@ -42,7 +42,8 @@ pub(crate) fn checked<T>(
     let value = read(&own);
     let failed = own.has_errors();
     for finding in own.into_sorted() {
-        diagnostics.push(finding);
+        // A mistake under `global:` is met by every integration that reads it.
+        diagnostics.push_once(finding);
     }
     if failed { None } else { value }
 }

@@ -122,6 +122,33 @@ fn global_settings_are_defaults() {
     assert!(build(&ENTRY, &texts(&[("channel", "#ops")]), &context).is_ok());
 }
 
+#[test]
+fn a_mistake_in_the_global_section_is_told_once() {
+    let mut context = context();
+    context.global = Some(texts(&[("slack_api_url", "no url")]));
+    let diagnostics = Diagnostics::new();
+    for _ in 0..3 {
+        assert!((ENTRY.parse)(&texts(&[]), &context, &diagnostics).is_none());
+    }
+    let found: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 2, "a warning of the plain text and an error: {found:?}");
+}
+
+#[test]
+fn the_users_template_files_redefine_the_defaults() {
+    let mut context = context();
+    let file = r#"{{ define "slack.default.title" }}Mine: {{ .CommonLabels.check }}{{ end }}"#;
+    context.templates = vec![("own.tmpl".to_owned(), file.to_owned())];
+    let slack = settings::read(&texts(&[("api_url", URL)]), &context, &Diagnostics::new()).unwrap();
+    let value = serde_json::to_value(payload::build(&slack.texts, &sample(None))).unwrap();
+    assert_eq!(value["attachments"][0]["title"], "Mine: http/website");
+    context.templates = vec![("bad.tmpl".to_owned(), "{{ define }}".to_owned())];
+    let Err(found) = build(&ENTRY, &texts(&[("api_url", URL), ("title", "{{ .Status }}")]), &context) else {
+        panic!("accepted")
+    };
+    assert!(found.contains("bad.tmpl"), "{found}");
+}
+
 async fn bot(receiver: &Receiver, more: &[(&str, &str)]) -> Box<dyn Notifier> {
     let url = receiver.url("/api/chat.postMessage");
     let mut settings = vec![("app_token", "xoxb-canary"), ("app_url", &url), ("channel", "#ops")];
