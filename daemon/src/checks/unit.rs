@@ -71,8 +71,8 @@ pub struct CheckUnit {
     pub target: Arc<str>,
     /// Settings.
     pub settings: CheckSettings,
-    /// The text of the configuration this was built from; unchanged text means an unchanged check.
-    pub fingerprint: String,
+    /// A digest of the settings this was built from; the same digest means an unchanged check.
+    pub fingerprint: u64,
     /// The breaker.
     pub guard: Arc<Guard>,
     /// `check`, `type`, `target` and the user's labels.
@@ -92,7 +92,7 @@ impl CheckUnit {
         id: ComponentId,
         check: Arc<dyn Check>,
         settings: CheckSettings,
-        fingerprint: String,
+        fingerprint: u64,
         guard: Arc<Guard>,
     ) -> Self {
         let name: Arc<str> = id.to_string().into();

@@ -4,14 +4,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_config::{LogFormat as ConfigFormat, OtlpProtocol as ConfigProtocol};
+use breakwatch_config::LogFormat as ConfigFormat;
 use breakwatch_model::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{LogFormat, Run};
 use super::exit::Exit;
 use crate::systemd::Systemd;
-use crate::telemetry::logging::{self, Format, LogSettings, OtlpProtocol, OtlpTarget};
+use crate::telemetry::logging::{self, Format, LogSettings};
+use crate::wiring::resource::otlp_target;
 use crate::wiring::daemon::{Daemon, StartError};
 use crate::wiring::load::{self, Loaded, Overrides};
 use crate::wiring::resource;
@@ -153,18 +154,9 @@ fn log_settings(args: &Run, loaded: &Loaded) -> LogSettings {
         (Some(LogFormat::Logfmt), _) | (None, ConfigFormat::Logfmt) => Format::Logfmt,
         (Some(LogFormat::Json), _) | (None, ConfigFormat::Json) => Format::Json,
         (Some(LogFormat::Human), _) => Format::Human,
+        (None, ConfigFormat::Journald) => Format::Journald,
         _ => Format::Auto,
     };
-    let otlp = telemetry.otlp.as_ref().map(|otlp| OtlpTarget {
-        endpoint: otlp.endpoint.clone(),
-        protocol: match otlp.protocol {
-            ConfigProtocol::Grpc => OtlpProtocol::Grpc,
-            ConfigProtocol::HttpProtobuf => OtlpProtocol::HttpProtobuf,
-        },
-        headers: otlp.headers.clone(),
-        timeout: otlp.timeout,
-        logs: otlp.logs,
-        traces: otlp.traces,
-    });
+    let otlp = telemetry.otlp.as_ref().map(otlp_target);
     LogSettings { level, format, otlp }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use breakwatch_model::{MetricFamily, Status};
 use opentelemetry::KeyValue;
+use opentelemetry_otlp::MetricExporter;
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -56,9 +57,19 @@ impl Instruments {
     /// Builds the meter provider and every instrument.
     #[must_use]
     pub fn new(resource: Resource) -> Self {
+        Self::exporting(resource, None)
+    }
+
+    /// As [`Instruments::new`], with the SDK's own exporter beside ours, every so often.
+    #[must_use]
+    pub fn exporting(resource: Resource, exporter: Option<(MetricExporter, Duration)>) -> Self {
         let latest = Latest::default();
         let reader = PeriodicReader::builder(latest.clone()).with_interval(COLLECTION_INTERVAL).build();
-        let provider = SdkMeterProvider::builder().with_resource(resource).with_reader(reader).build();
+        let mut builder = SdkMeterProvider::builder().with_resource(resource).with_reader(reader);
+        if let Some((exporter, interval)) = exporter {
+            builder = builder.with_reader(PeriodicReader::builder(exporter).with_interval(interval).build());
+        }
+        let provider = builder.build();
         let meter = provider.meter("breakwatch");
         let counter = |name, help| meter.u64_counter(name).with_description(help).build();
         let seconds = |name, help| {

@@ -11,7 +11,7 @@ use breakwatch_plugin_api::Secret;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig as _,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig as _,
     WithTonicConfig as _,
 };
 use opentelemetry_sdk::Resource;
@@ -31,6 +31,8 @@ pub enum Format {
     Auto,
     /// `key=value` pairs.
     Logfmt,
+    /// `key=value` pairs with the journal's priorities in front.
+    Journald,
     /// One JSON object a line.
     Json,
     /// For people.
@@ -61,6 +63,8 @@ pub struct OtlpTarget {
     pub logs: bool,
     /// Send spans.
     pub traces: bool,
+    /// Send the daemon's own metrics by the SDK as well, this often.
+    pub metrics: Option<Duration>,
 }
 
 /// Log settings.
@@ -146,8 +150,8 @@ fn stderr_layer(format: Format) -> Box<dyn Layer<Registry> + Send + Sync> {
     };
     match format {
         Format::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
-        Format::Logfmt => fmt::layer()
-            .event_format(Logfmt { journal })
+        Format::Logfmt | Format::Journald => fmt::layer()
+            .event_format(Logfmt { journal: journal || format == Format::Journald })
             .with_ansi(false)
             .with_writer(std::io::stderr)
             .boxed(),
@@ -188,6 +192,28 @@ fn span_exporter(target: &OtlpTarget) -> Result<SpanExporter, ExporterBuildError
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(signal_endpoint(target, "v1/traces"))
+            .with_timeout(target.timeout)
+            .with_headers(headers(target))
+            .build(),
+    }
+}
+
+/// The SDK's own exporter of metrics.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn metric_exporter(target: &OtlpTarget) -> Result<MetricExporter, ExporterBuildError> {
+    match target.protocol {
+        OtlpProtocol::Grpc => MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(&target.endpoint)
+            .with_timeout(target.timeout)
+            .with_metadata(metadata(target))
+            .build(),
+        OtlpProtocol::HttpProtobuf => MetricExporter::builder()
+            .with_http()
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(signal_endpoint(target, "v1/metrics"))
             .with_timeout(target.timeout)
             .with_headers(headers(target))
             .build(),

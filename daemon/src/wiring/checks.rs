@@ -78,7 +78,7 @@ pub fn build(
     let mut next = BTreeMap::new();
     for (id, check) in &config.checks {
         let name: Arc<str> = id.to_string().into();
-        let fingerprint = breakwatch_config::print_check(config, id).unwrap_or_default();
+        let fingerprint = check.digest();
         let Some(breaker) = breaker_configs.remove(id) else { continue };
         let snapshot = restored.breaker(&name);
         let guard = breakers

@@ -87,7 +87,8 @@ impl Daemon {
             auth::build(&config.server, &path).map_err(|error| StartError::Token(shown.clone(), error))?;
         let attributes = resource::attributes(config, &*stores.state);
         let attributes = attributes.map_err(|error| StartError::Store(shown, error))?;
-        let core = Core::new(&loaded, &stores, &attributes, Arc::clone(&clock));
+        let instruments = resource::instruments(config, &attributes).map_err(StartError::Config)?;
+        let core = Core::new(&loaded, &stores, instruments, Arc::clone(&clock));
         core.start(loaded, stores, auth, attributes, listener, address).await
     }
 
@@ -135,7 +136,7 @@ struct Core {
 }
 
 impl Core {
-    fn new(loaded: &Loaded, stores: &Stores, attributes: &[(String, String)], clock: Arc<dyn Clock>) -> Self {
+    fn new(loaded: &Loaded, stores: &Stores, instruments: Instruments, clock: Arc<dyn Clock>) -> Self {
         let units = Units::default();
         let (alerting, inputs) = alerting::Handle::new(Arc::clone(&clock));
         let listener: TransitionListener = {
@@ -155,7 +156,7 @@ impl Core {
             breakers: Arc::new(Breakers::new(listener)),
             alerting,
             inputs,
-            instruments: Instruments::new(resource::sdk(attributes)),
+            instruments,
             changes: Changes::default(),
             writer: SeriesWriter::new(stores.history.appender(), identity),
             restored: Restored::load(&*stores.state, &*clock),

@@ -43,10 +43,12 @@ pub fn build(
         };
         let diagnostics = Diagnostics::new();
         let exporter = (entry.parse)(&settings.settings, &context, &diagnostics);
-        let Some(exporter) = exporter.filter(|_| !diagnostics.has_errors()) else {
+        if diagnostics.has_errors() {
             let faults: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
             return Err(faults.join("\n"));
-        };
+        }
+        // One that is pulled from has nothing to send.
+        let Some(exporter) = exporter else { continue };
         let name: Arc<str> = id.to_string().into();
         let breaker = super::breaker::config(&settings.breaker, Preset::HttpApi)
             .map_err(|error| format!("{}: exporters.{id}.breaker: {error}", settings.place))?;

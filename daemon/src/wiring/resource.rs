@@ -1,12 +1,14 @@
 //! Who this daemon is, to OpenTelemetry and in the labels of everything it stores.
 
-use breakwatch_config::Config;
+use breakwatch_config::{Config, OtlpProtocol as ConfigProtocol, TelemetryOtlp};
 use breakwatch_model::{Batch, StateStore, StorageError, Table};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_semantic_conventions::resource::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION};
 
 use crate::shared::VERSION;
+use crate::telemetry::instruments::Instruments;
+use crate::telemetry::logging::{OtlpProtocol, OtlpTarget, metric_exporter};
 
 /// Attributes that the semantic conventions have not declared stable yet.
 const HOST_NAME: &str = "host.name";
@@ -40,6 +42,39 @@ pub fn attributes(config: &Config, state: &dyn StateStore) -> Result<Vec<(String
 pub fn sdk(attributes: &[(String, String)]) -> Resource {
     let pairs = attributes.iter().map(|(name, value)| KeyValue::new(name.clone(), value.clone()));
     Resource::builder().with_attributes(pairs).build()
+}
+
+/// Where the daemon's own logs, spans and metrics go besides stderr and `/metrics`.
+#[must_use]
+pub fn otlp_target(otlp: &TelemetryOtlp) -> OtlpTarget {
+    OtlpTarget {
+        endpoint: otlp.endpoint.clone(),
+        protocol: match otlp.protocol {
+            ConfigProtocol::Grpc => OtlpProtocol::Grpc,
+            ConfigProtocol::HttpProtobuf => OtlpProtocol::HttpProtobuf,
+        },
+        headers: otlp.headers.clone(),
+        timeout: otlp.timeout,
+        logs: otlp.logs,
+        traces: otlp.traces,
+        metrics: otlp.metrics.then_some(otlp.interval),
+    }
+}
+
+/// The daemon's instruments, exported by the SDK too if the configuration says so.
+///
+/// # Errors
+/// When the SDK's exporter cannot be built.
+pub fn instruments(config: &Config, attributes: &[(String, String)]) -> Result<Instruments, String> {
+    let target = config.telemetry.otlp.as_ref().map(otlp_target);
+    let exporter = match target.as_ref().and_then(|target| Some((target, target.metrics?))) {
+        None => None,
+        Some((target, interval)) => {
+            let exporter = metric_exporter(target);
+            Some((exporter.map_err(|error| format!("telemetry.otlp: {error}"))?, interval))
+        }
+    };
+    Ok(Instruments::exporting(sdk(attributes), exporter))
 }
 
 /// The `instance` label: as configured, or the host's name.
