@@ -51,7 +51,8 @@ pub struct Notification {
     pub group_labels: Labels,
     /// Firing if any alert still fires at `created_at`.
     pub status: AlertStatus,
-    /// The alerts, firing ones first. An alert is resolved if it ended at or before `created_at`.
+    /// The alerts, in Alertmanager's order: by `job`, by `instance`, by labels. An alert is resolved if it ended at or
+    /// before `created_at`.
     pub alerts: Vec<Alert>,
     /// How many alerts were left out because of a limit.
     pub truncated_alerts: usize,
