@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use breakwatch_model::{Alert, Labels, Timestamp};
-use breakwatch_plugin_api::Notification;
+use breakwatch_plugin_api::{Diagnostics, Notification, Place};
 use breakwatch_template::{
     Context, Escaping, Functions, Notice, Template, TemplateError, TemplateSet, Value, default_templates,
 };
@@ -17,7 +17,7 @@ use breakwatch_template::{
 pub(crate) struct Templates {
     all: Arc<TemplateSet>,
     user: Arc<TemplateSet>,
-    mistake: Option<String>,
+    mistakes: Vec<TemplateError>,
 }
 
 /// A text, with or without template actions.
@@ -41,27 +41,31 @@ impl Templates {
     /// Reads the user's files, given as (file name, text).
     pub(crate) fn load(files: &[(String, String)]) -> Self {
         let functions = Arc::new(Functions::alertmanager());
-        let mut mistake = None;
-        let mut note = |result: Result<(), TemplateError>| {
-            if let Err(error) = result {
-                mistake.get_or_insert(error.to_string());
-            }
-        };
+        let mut mistakes = Vec::new();
         let mut all = default_templates().unwrap_or_else(|error| {
-            note(Err(error));
+            mistakes.push(error);
             TemplateSet::new(Arc::clone(&functions))
         });
         let mut user = TemplateSet::new(functions);
         for (name, text) in files {
-            note(all.add(name, text));
-            note(user.add(name, text));
+            mistakes.extend(all.add(name, text).err());
+            // What is wrong with it has just been noted.
+            let _ = user.add(name, text);
         }
-        Self { all: Arc::new(all), user: Arc::new(user), mistake }
+        Self { all: Arc::new(all), user: Arc::new(user), mistakes }
     }
 
-    /// The first mistake in the user's files.
-    pub(crate) fn mistake(&self) -> Option<&str> {
-        self.mistake.as_deref()
+    /// Reports the mistakes in the user's files, each in its file.
+    pub(crate) fn report(&self, diagnostics: &Diagnostics) {
+        for mistake in &self.mistakes {
+            let place = Place {
+                file: mistake.source_name().into(),
+                line: mistake.line(),
+                column: mistake.column(),
+                path: "templates".into(),
+            };
+            diagnostics.error(&place, mistake.reason());
+        }
     }
 
     /// Whether the user's files define a template of this name.
@@ -226,7 +230,10 @@ mod tests {
         let missing = templates.compile(r#"{{ template "nowhere" . }}"#).err().unwrap();
         assert!(missing.contains("nowhere"), "{missing}");
         let bad = Templates::load(&[("bad.tmpl".to_owned(), "{{ define }}".to_owned())]);
-        assert!(bad.mistake().unwrap().contains("bad.tmpl"));
+        let diagnostics = Diagnostics::new();
+        bad.report(&diagnostics);
+        let found = diagnostics.into_sorted().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(found.len() == 1 && found[0].starts_with("bad.tmpl:1:"), "{found:?}");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod secret;
 mod tls;
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Section};
@@ -42,7 +41,7 @@ pub(crate) fn checked<T>(
     let value = read(&own);
     let failed = own.has_errors();
     for finding in own.into_sorted() {
-        // A mistake under `global:` is met by every integration that reads it.
+        // A mistake under `global:` or in a template file is met by every integration that reads it.
         diagnostics.push_once(finding);
     }
     if failed { None } else { value }
@@ -57,7 +56,6 @@ pub(crate) struct Settings<'n> {
     /// The user's templates, for the texts.
     pub(crate) templates: Templates,
     diagnostics: &'n Diagnostics,
-    reported_templates: Cell<bool>,
 }
 
 impl<'n> Settings<'n> {
@@ -70,7 +68,8 @@ impl<'n> Settings<'n> {
         let mut section = Section::open(node, diagnostics)?;
         section.allow(ROUTER_KEYS);
         let templates = Templates::load(&context.templates);
-        Some(Self { section, context, templates, diagnostics, reported_templates: Cell::new(false) })
+        templates.report(diagnostics);
+        Some(Self { section, context, templates, diagnostics })
     }
 
     /// `send_resolved`, with the integration's default.
@@ -111,12 +110,6 @@ impl<'n> Settings<'n> {
 
     /// Compiles a template text, reporting mistakes at `node`.
     pub(crate) fn compile(&self, source: &str, node: &Node) -> Option<Text> {
-        // A mistake in the shared template files would otherwise be reported once for every text.
-        if let Some(mistake) = self.templates.mistake()
-            && !self.reported_templates.replace(true)
-        {
-            self.error(self.section.node(), mistake);
-        }
         match self.templates.compile(source) {
             Ok(text) => Some(text),
             Err(mistake) => {
