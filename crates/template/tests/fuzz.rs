@@ -14,7 +14,7 @@ use breakwatch_template::{Context, Escaping, Functions, Notice, QuerySample, Val
 use fastrand::Rng;
 
 /// Pieces that mean something, so that mutations reach further than the lexer.
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 70] = [
     "{{",
     "}}",
     "{{- ",
@@ -43,6 +43,7 @@ const WORDS: [&str; 64] = [
     "0",
     "-1",
     "9223372036854775807",
+    "-9223372036854775808",
     "1e300",
     "0.1",
     "\"\"",
@@ -63,6 +64,11 @@ const WORDS: [&str; 64] = [
     "continue",
     "printf ",
     "\"%*[1]d%999999s%v%x\"",
+    "\"%.*f%#o%+q% x%c%U\" ",
+    "humanizeDuration ",
+    "toDuration ",
+    "(.Alerts | len) ",
+    ".AddDate ",
     "print ",
     "index ",
     "slice ",

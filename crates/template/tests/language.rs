@@ -353,6 +353,35 @@ fn errors_say_where() {
 }
 
 #[test]
+fn numbers_at_the_edge() {
+    check(&[
+        ("{{printf \"%*d\" -9223372036854775808 1}}", "%!(BADWIDTH)1"),
+        (
+            "{{printf \"%d %x %U\" -9223372036854775808 -9223372036854775808 -1}}",
+            "-9223372036854775808 -8000000000000000 U+FFFFFFFFFFFFFFFF",
+        ),
+        (
+            "{{index .Strings -9223372036854775808}}",
+            "error: template: t:1:2: executing \"t\" at <index .Strings -9223372036854775808>: error calling index: index out of range: -9223372036854775808",
+        ),
+        (
+            "{{(.KV.Time.AddDate 9223372036854775807 9223372036854775807 9223372036854775807).Year}}",
+            "error: template: t:1:6: executing \"t\" at <.KV.Time.AddDate>: error calling AddDate: time is outside of the calendar",
+        ),
+        ("{{(.KV.Time.Add 9223372036854775807).Year}} {{(.KV.Time.Sub .KV.Time).Abs}}", "2316 0s"),
+        ("{{range -9223372036854775808}}x{{else}}none{{end}}", "none"),
+    ]);
+}
+
+#[test]
+fn sets_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<TemplateSet>();
+    shared::<breakwatch_template::RuleTemplate>();
+    shared::<breakwatch_template::Value>();
+}
+
+#[test]
 fn a_later_file_replaces_definitions() {
     let mut set = TemplateSet::new(Arc::new(data::functions()));
     set.add("a.tmpl", "{{define \"x\"}}1{{end}}{{define \"y\"}}{{template \"x\"}}{{end}}").unwrap();

@@ -154,7 +154,7 @@ impl Reader<'_> {
         let value = self.args.get(self.next)?;
         self.next += 1;
         match value {
-            Value::Int(n) | Value::Duration(n) if n.abs() <= MAX_NUMBER => Some(*n),
+            Value::Int(n) | Value::Duration(n) if n.unsigned_abs() <= MAX_NUMBER.unsigned_abs() => Some(*n),
             _ => None,
         }
     }

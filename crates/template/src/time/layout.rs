@@ -164,11 +164,11 @@ fn write_piece(time: &Moment, piece: Piece, spelled: &str, out: &mut String) {
     let hour12 = (civil.hour() + 11) % 12 + 1;
     let text = match piece {
         Piece::LongMonth => month.to_owned(),
-        Piece::Month => month[..3].to_owned(),
+        Piece::Month => first_three(month),
         Piece::NumMonth => civil.month().to_string(),
         Piece::ZeroMonth => format!("{:02}", civil.month()),
         Piece::LongWeekday => day_name.to_owned(),
-        Piece::Weekday => day_name[..3].to_owned(),
+        Piece::Weekday => first_three(day_name),
         Piece::Day => civil.day().to_string(),
         Piece::UnderDay => format!("{:2}", civil.day()),
         Piece::ZeroDay => format!("{:02}", civil.day()),
@@ -191,6 +191,10 @@ fn write_piece(time: &Moment, piece: Piece, spelled: &str, out: &mut String) {
         Piece::Fraction { digits, nines } => fraction(civil.subsec_nanosecond(), spelled, digits, nines),
     };
     out.push_str(&text);
+}
+
+fn first_three(name: &str) -> String {
+    name.chars().take(3).collect()
 }
 
 fn zone_name(time: &Moment) -> String {

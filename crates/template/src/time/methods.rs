@@ -104,9 +104,8 @@ fn named(names: &[&'static str], index: i8) -> Value {
 fn add_date(value: &Value, call: &mut Call<'_, '_>) -> Result {
     let moment = moment(value)?;
     let civil = moment.civil();
-    let months = i64::from(civil.year()) * 12
-        + i64::from(civil.month() - 1)
-        + call.int(0).saturating_mul(12).saturating_add(call.int(1));
+    let months = i64::from(civil.year()) * 12 + i64::from(civil.month() - 1);
+    let months = months.saturating_add(call.int(0).saturating_mul(12)).saturating_add(call.int(1));
     let out_of_range = || CallError::from("time is outside of the calendar");
     let year = i16::try_from(months.div_euclid(12)).map_err(|_| out_of_range())?;
     let month = i8::try_from(months.rem_euclid(12) + 1).map_err(|_| out_of_range())?;
