@@ -15,7 +15,8 @@ mod tests;
 mod verdict;
 
 pub(crate) use capture::Capture;
-pub(crate) use process::{Exit, execute};
+pub(crate) use lookup::find as find_program;
+pub(crate) use process::{Exit, Program, execute};
 
 use async_trait::async_trait;
 use breakwatch_model::{CheckFailure, Labels, MetricFamily};

@@ -8,9 +8,13 @@ mod database;
 mod disk;
 mod dns;
 mod http;
+mod icmp;
 mod load;
 mod memory;
+mod network;
+mod process;
 mod psi;
+mod systemd_unit;
 mod tcp;
 
 mod address;
@@ -36,6 +40,7 @@ pub static CHECKS: &[CheckEntry] = &[
     tcp::ENTRY,
     tcp::TLS_ENTRY,
     dns::ENTRY,
+    icmp::ENTRY,
     command::ENTRY,
     database::ENTRY,
     memory::ENTRY,
@@ -43,6 +48,9 @@ pub static CHECKS: &[CheckEntry] = &[
     load::ENTRY,
     disk::ENTRY,
     psi::ENTRY,
+    network::ENTRY,
+    process::ENTRY,
+    systemd_unit::ENTRY,
 ];
 
 #[cfg(test)]

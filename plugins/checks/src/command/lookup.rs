@@ -19,7 +19,7 @@ const STICKY: u32 = 0o1000;
 ///
 /// # Errors
 /// Why there is none that can be run.
-pub(super) fn find(name: &str, context: &BuildContext) -> Result<PathBuf, String> {
+pub(crate) fn find(name: &str, context: &BuildContext) -> Result<PathBuf, String> {
     if name.is_empty() || name.contains('\0') {
         return Err("the name of a program is empty".to_owned());
     }
