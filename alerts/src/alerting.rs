@@ -12,9 +12,13 @@
 //! repeats at most what was on its way, with the same id. Should the disk refuse for good, calling `committed` anyway
 //! lets messages go out undurably: a page that may be repeated is better than none.
 
+mod explain;
 mod flush;
+mod handover;
 mod intake;
+mod lane;
 mod message;
+mod notes;
 mod operate;
 mod reload;
 mod restore;
@@ -29,6 +33,7 @@ use std::time::Duration;
 
 use breakwatch_model::{Batch, Fingerprint, Labels, Timestamp};
 
+pub use explain::{Explanation, IntegrationStory, RouteStory};
 pub use intake::PostedAlert;
 pub use restore::Restored;
 pub use send::Due;
@@ -43,6 +48,7 @@ use crate::inhibit::Inhibitor;
 use crate::ledger::{Event, Record};
 use crate::outbox::Outbox;
 use crate::silence::Silences;
+use lane::Lane;
 
 /// How often what has ended is tidied away.
 const HOUSEKEEPING: Duration = Duration::from_secs(15);
@@ -86,9 +92,8 @@ pub struct Alerting {
     acks: Acks,
     /// Checks kept quiet because what they depend on fails, with the root cause.
     dependency: HashMap<String, String>,
-    /// Integrations that are not to be tried before a time, because their breaker is open.
-    holds: HashMap<String, Timestamp>,
-    limits: HashMap<Arc<str>, send::Bucket>,
+    /// What holds each integration's messages back.
+    lanes: HashMap<Arc<str>, Lane>,
     changes: Changes,
     /// Batches taken so far; what is created now goes into the next one.
     taken: u64,
@@ -119,8 +124,7 @@ impl Alerting {
             silences: Silences::default(),
             acks: Acks::new(),
             dependency: HashMap::new(),
-            holds: HashMap::new(),
-            limits: HashMap::new(),
+            lanes: HashMap::new(),
             changes: Changes::default(),
             taken: 0,
             durable: 0,
@@ -128,6 +132,7 @@ impl Alerting {
             problems: Vec::new(),
         };
         alerting.silences.set_maintenance(&alerting.config.maintenance);
+        alerting.lanes = lane::lanes(&alerting.config, HashMap::new());
         alerting.restore(restored, now);
         alerting.place_alerts(now);
         alerting

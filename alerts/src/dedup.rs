@@ -54,6 +54,23 @@ pub enum SendReason {
     Escalation,
 }
 
+impl SendReason {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first of this group",
+            Self::NewAlert => "a new alert",
+            Self::AllResolved => "nothing fires any more",
+            Self::SomeResolved => "something is over",
+            Self::Repeat => "said again after the repeat interval",
+            Self::Update => "the breaker is tried again",
+            Self::Fallback => "in the place of another receiver",
+            Self::Escalation => "nobody acknowledged",
+        }
+    }
+}
+
 /// Whether the alerts a receiver would see now need to be told, given what it was told last.
 pub(crate) fn needs_update(
     last: Option<&LastTold>,

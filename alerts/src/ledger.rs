@@ -188,3 +188,44 @@ pub enum Event {
         by: String,
     },
 }
+
+impl std::fmt::Display for Record {
+    /// `2024-01-01T00:00:00.000Z ops/slack[0]: delivered after 120 ms`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ", self.at)?;
+        if !self.integration.is_empty() {
+            write!(f, "{}: ", self.integration)?;
+        }
+        write!(f, "{}", self.event)
+    }
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Raised { starts_at, .. } => write!(f, "raised, began at {starts_at}"),
+            Self::Ended { ends_at } => write!(f, "over since {ends_at}"),
+            Self::Quiet { why } => write!(f, "kept quiet: {why}"),
+            Self::Audible => f.write_str("no longer kept quiet"),
+            Self::Decided { reason, firing, resolved } => {
+                write!(f, "to be told ({}): {firing} firing, {resolved} over", reason.as_str())
+            }
+            Self::Replaced { by } => write!(f, "replaced by the newer message {by}"),
+            Self::Attempt { number } => write!(f, "attempt {number}"),
+            Self::Delivered { answer, after_ms } if answer.is_empty() => {
+                write!(f, "delivered after {after_ms} ms")
+            }
+            Self::Delivered { answer, after_ms } => write!(f, "delivered after {after_ms} ms: {answer}"),
+            Self::Failed { error, retry_at } => write!(f, "failed: {error}; tried again at {retry_at}"),
+            Self::Refused { error } => write!(f, "refused: {error}"),
+            Self::Fallback { to, why } => write!(f, "{to} is told instead: {why}"),
+            Self::Escalated { to } => write!(f, "nobody acknowledged: {to} is told too"),
+            Self::Withdrawn { why } => write!(f, "not sent after all: {why}"),
+            Self::Expired { error } => write!(f, "given up: {error}"),
+            Self::Acknowledged { by, comment } if comment.is_empty() => write!(f, "acknowledged by {by}"),
+            Self::Acknowledged { by, comment } => write!(f, "acknowledged by {by}: {comment}"),
+            Self::Unacknowledged { by } => write!(f, "acknowledgement taken back by {by}"),
+            Self::Silence { id, change, by } => write!(f, "silence {id} {change} by {by}"),
+        }
+    }
+}

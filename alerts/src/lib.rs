@@ -30,7 +30,8 @@ pub mod unittest;
 pub use ack::Ack;
 pub use alert::{BreakerOrigin, Origin};
 pub use alerting::{
-    AlertState, AlertView, Alerting, Due, GroupView, OutboxView, PostedAlert, Restored, Settings, Stats,
+    AlertState, AlertView, Alerting, Due, Explanation, GroupView, IntegrationStory, OutboxView, PostedAlert,
+    Restored, RouteStory, Settings, Stats,
 };
 pub use config::{Config, IntegrationKind};
 pub use dedup::SendReason;

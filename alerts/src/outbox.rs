@@ -5,7 +5,7 @@
 //! one and says so. What an attempt without a definite answer may have told is remembered, because its end must be
 //! told too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,27 +151,51 @@ fn backoff(attempts: u32, rng: &mut fastrand::Rng) -> Duration {
     delay.mul_f64(0.5 + 0.5 * rng.f64())
 }
 
-/// All messages.
+/// All messages, in the order of decisions.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<u64, Entry>,
+    places: HashMap<String, u64>,
+    /// Group and integration of each message under way.
+    busy: HashSet<(Arc<str>, Arc<str>)>,
 }
 
 impl Outbox {
     pub(crate) fn insert(&mut self, entry: Entry) {
-        self.entries.insert(entry.id().to_owned(), entry);
+        self.places.insert(entry.id().to_owned(), entry.seq);
+        self.entries.insert(entry.seq, entry);
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Entry> {
-        self.entries.get(id)
+        self.entries.get(self.places.get(id)?)
     }
 
+    /// For changing a message; whether it is under way changes only by [`Outbox::begin`] and [`Outbox::remove`].
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Entry> {
-        self.entries.get_mut(id)
+        self.entries.get_mut(self.places.get(id)?)
+    }
+
+    /// Marks a message as under way.
+    pub(crate) fn begin(&mut self, id: &str) -> Option<&Entry> {
+        let entry = self.entries.get_mut(self.places.get(id)?)?;
+        entry.in_flight = true;
+        entry.attempts += 1;
+        self.busy.insert((Arc::clone(&entry.group), Arc::clone(&entry.integration)));
+        Some(entry)
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<Entry> {
-        self.entries.remove(id)
+        let entry = self.entries.remove(&self.places.remove(id)?)?;
+        if entry.in_flight {
+            self.busy.remove(&(Arc::clone(&entry.group), Arc::clone(&entry.integration)));
+        }
+        Some(entry)
+    }
+
+    /// Whether a message of the same group to the same integration is under way.
+    pub(crate) fn is_busy(&self, entry: &Entry) -> bool {
+        !self.busy.is_empty()
+            && self.busy.contains(&(Arc::clone(&entry.group), Arc::clone(&entry.integration)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {

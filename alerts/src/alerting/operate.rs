@@ -92,17 +92,21 @@ impl Alerting {
     /// Says that an integration's breaker is open: it is not tried before `until`, and its fallback receiver takes
     /// over at once. The outbox keeps its messages.
     pub fn hold(&mut self, integration: &str, until: Timestamp) {
-        self.holds.insert(integration.to_owned(), until);
+        if let Some(lane) = self.lanes.get_mut(integration) {
+            lane.held_until = Some(until);
+        }
     }
 
     /// Says that an integration's breaker lets attempts through again.
     pub fn release(&mut self, integration: &str) {
-        self.holds.remove(integration);
+        if let Some(lane) = self.lanes.get_mut(integration) {
+            lane.held_until = None;
+        }
     }
 
     /// Brings everything that waits for an integration forward to now (`retry now`). Gives how many messages wait.
     pub fn retry_now(&mut self, integration: &str, now: Timestamp) -> usize {
-        self.holds.remove(integration);
+        self.release(integration);
         let waiting: Vec<String> = self
             .outbox
             .iter()

@@ -23,8 +23,8 @@ impl Alerting {
             self.inhibitor.note(stored);
         }
         self.silences.set_maintenance(&config.maintenance);
+        self.lanes = super::lane::lanes(&config, std::mem::take(&mut self.lanes));
         self.config = config;
-        self.limits.clear();
         self.place_alerts(now);
     }
 

@@ -1,19 +1,16 @@
-//! Messages go out: which are due, what becomes of each attempt, and who is told when a receiver cannot be.
+//! Messages go out: which are due, and what becomes of each attempt.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use breakwatch_model::{AlertStatus, Table, Timestamp};
+use breakwatch_model::{Table, Timestamp};
 use breakwatch_plugin_api::{Notification, NotifyError, Receipt};
 
 use super::Alerting;
-use crate::config::{RateLimit, Receiver};
-use crate::dedup::{Fp, LastTold, SendReason};
+use super::lane::Lane;
+use crate::dedup::Fp;
 use crate::ledger::{Event, Record};
-use crate::outbox::{Entry, LATE_AFTER};
-
-/// The most alerts a note names one by one.
-const MAX_NAMED: usize = 10;
+use crate::outbox::Entry;
 
 /// A message that can be sent now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,64 +23,41 @@ pub struct Due {
     pub attempts: u32,
 }
 
-/// A token bucket: what is left of a rate limit.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    tokens: f64,
-    at: Timestamp,
-}
-
-impl Bucket {
-    fn refill(&mut self, limit: RateLimit, now: Timestamp) {
-        let rate = f64::from(limit.messages) / limit.per.as_secs_f64();
-        self.tokens = (self.tokens + rate * now.since(self.at).as_secs_f64()).min(f64::from(limit.messages));
-        self.at = now;
-    }
-
-    /// When there is a whole token.
-    fn ready_at(&self, limit: RateLimit) -> Timestamp {
-        let missing = (1.0 - self.tokens).max(0.0);
-        let wait = limit.per.as_secs_f64() * missing / f64::from(limit.messages);
-        // Rounded up: a moment too early the token is not there yet.
-        self.at + Duration::from_millis((wait * 1000.0).ceil() as u64)
-    }
-}
-
 impl Alerting {
     /// The messages that can be sent at `now`, oldest decision first: durable, due, not held back by an open breaker
-    /// or a rate limit, and with no other message of the same integration and group under way.
+    /// or a rate limit, and with no other message of the same integration and group under way. At most so many per
+    /// integration as it can take; more become due as those are finished.
     #[must_use]
     pub fn due_messages(&self, now: Timestamp) -> Vec<Due> {
-        let mut due: Vec<&Entry> = self.outbox.iter().filter(|entry| self.is_due(entry, now)).collect();
-        due.sort_by_key(|entry| entry.seq);
-        let to_due = |entry: &Entry| Due {
-            id: entry.id().to_owned(),
-            integration: entry.integration.to_string(),
-            attempts: entry.attempts,
-        };
-        due.into_iter().map(to_due).collect()
+        let mut room: HashMap<&str, usize> = HashMap::new();
+        let mut due = Vec::new();
+        for entry in self.outbox.iter().filter(|entry| self.is_due(entry, now)) {
+            let whole = || self.lanes.get(&entry.integration).map_or(0, Lane::room);
+            let left = room.entry(&entry.integration).or_insert_with(whole);
+            if *left == 0 {
+                continue;
+            }
+            *left -= 1;
+            due.push(Due {
+                id: entry.id().to_owned(),
+                integration: entry.integration.to_string(),
+                attempts: entry.attempts,
+            });
+        }
+        due
     }
 
     fn is_due(&self, entry: &Entry, now: Timestamp) -> bool {
         entry.generation <= self.durable && self.sendable_at(entry).is_some_and(|at| at <= now)
     }
 
-    /// From when on a message can be sent; `None` while another one of its integration and group is under way.
+    /// From when on a message can be sent; `None` while others have to be finished first.
     fn sendable_at(&self, entry: &Entry) -> Option<Timestamp> {
-        let slot = self.groups.get(&entry.group).and_then(|group| group.slots.get(&entry.integration));
-        if entry.in_flight || slot.is_some_and(|slot| slot.in_flight.is_some()) {
+        if entry.in_flight || self.outbox.is_busy(entry) {
             return None;
         }
-        let held = self.holds.get(&*entry.integration).copied().unwrap_or(Timestamp::MIN);
-        Some(entry.next_at.max(held).max(self.limited_until(entry)))
-    }
-
-    fn limited_until(&self, entry: &Entry) -> Timestamp {
-        let limit = self.config.integration(&entry.integration).and_then(|(receiver, _)| receiver.rate_limit);
-        match (limit, self.limits.get(&entry.integration)) {
-            (Some(limit), Some(bucket)) => bucket.ready_at(limit),
-            _ => Timestamp::MIN,
-        }
+        let lane = self.lanes.get(&entry.integration)?;
+        Some(entry.next_at.max(lane.open_at()?))
     }
 
     /// When the outbox has something to do next.
@@ -97,39 +71,40 @@ impl Alerting {
     }
 
     /// Begins an attempt: marks the message as under way and gives it as it is to be sent. `None` if it is no longer
-    /// there, not due, or has a limit against it.
+    /// there or not due.
     pub fn start(&mut self, id: &str, now: Timestamp) -> Option<Notification> {
         let entry = self.outbox.get(id).filter(|entry| self.is_due(entry, now))?;
-        let integration = Arc::clone(&entry.integration);
-        let limit = self.config.integration(&integration).and_then(|(receiver, _)| receiver.rate_limit);
-        if let Some(limit) = limit {
-            let full = || Bucket { tokens: f64::from(limit.messages), at: now };
-            let bucket = self.limits.entry(Arc::clone(&integration)).or_insert_with(full);
-            bucket.refill(limit, now);
-            bucket.tokens -= 1.0;
-        }
-        let mut message = self.outbox.get(id)?.message.clone();
-        message.notes = self.notes(self.outbox.get(id)?, now);
-        let entry = self.outbox.get_mut(id)?;
-        entry.in_flight = true;
-        entry.attempts += 1;
+        let mut message = entry.message.clone();
+        message.notes = self.notes(entry, now);
+        let entry = self.outbox.begin(id)?;
         let number = entry.attempts;
-        if let Some(slot) =
-            self.groups.get_mut(&entry.group).and_then(|group| group.slots.get_mut(&integration))
-        {
+        if let Some(lane) = self.lanes.get_mut(&entry.integration) {
+            lane.begin(now);
+        }
+        let slot =
+            self.groups.get_mut(&entry.group).and_then(|group| group.slots.get_mut(&entry.integration));
+        if let Some(slot) = slot {
             slot.in_flight = Some(id.to_owned());
             slot.waiting = slot.waiting.take().filter(|waiting| waiting != id);
             message.first.clone_from(&slot.first);
             message.previous.clone_from(&slot.previous);
         }
         let record = Record::new(now, Event::Attempt { number }).group(&message.group_key);
-        self.changes.record(record.integration(&integration).message(id));
+        self.changes.record(record.integration(&entry.integration).message(id));
         Some(message)
     }
 
     /// Takes the outcome of an attempt.
     pub fn finish(&mut self, id: &str, outcome: Result<Receipt, NotifyError>, now: Timestamp) {
         let Some(mut entry) = self.outbox.remove(id) else { return };
+        if entry.in_flight
+            && let Some(lane) = self.lanes.get_mut(&entry.integration)
+        {
+            lane.end();
+            if outcome.is_ok() {
+                lane.held_until = None;
+            }
+        }
         entry.in_flight = false;
         if let Some(slot) =
             self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration))
@@ -213,179 +188,9 @@ impl Alerting {
         self.outbox.insert(entry);
     }
 
-    fn record_about(&mut self, entry: &Entry, event: Event, now: Timestamp) {
+    pub(super) fn record_about(&mut self, entry: &Entry, event: Event, now: Timestamp) {
         let alerts: Vec<Fp> = entry.firing().chain(entry.resolved()).collect();
         let record = Record::new(now, event).group(&entry.message.group_key).integration(&entry.integration);
         self.changes.record(record.message(entry.id()).alerts(alerts));
-    }
-
-    /// What the reader should know besides the alerts.
-    fn notes(&self, entry: &Entry, now: Timestamp) -> Vec<String> {
-        let mut notes = Vec::new();
-        if entry.reason == SendReason::Escalation {
-            notes.push("Nobody has acknowledged this yet.".to_owned());
-        }
-        if !entry.instead_of.is_empty() {
-            notes.push(format!("Sent here because {} could not be reached.", entry.instead_of.join(", ")));
-        }
-        if now.since(entry.first_at) >= LATE_AFTER {
-            let late = Duration::from_secs(now.since(entry.first_at).as_secs());
-            let late = breakwatch_plugin_api::format_duration(late);
-            notes.push(format!("Delivered late: decided at {}, {late} ago.", entry.first_at));
-        }
-        if entry.replaced > 0 {
-            notes.push(match entry.replaced {
-                1 => "Replaces an earlier message that was not delivered.".to_owned(),
-                count => format!("Replaces {count} earlier messages that were not delivered."),
-            });
-        }
-        notes.extend(self.untold(entry));
-        notes.extend(self.affected(entry));
-        notes
-    }
-
-    /// Alerts whose whole course the receiver learns only now.
-    fn untold(&self, entry: &Entry) -> Vec<String> {
-        let slot = self.groups.get(&entry.group).and_then(|group| group.slots.get(&entry.integration));
-        let told = |fp: &Fp| entry.maybe_told.contains(fp) || slot.is_some_and(|slot| slot.told.contains(fp));
-        let over = entry.message.alerts.iter().filter_map(|alert| Some((alert, alert.ends_at?)));
-        let untold = over.filter(|(alert, _)| entry.replaced > 0 && !told(&Fp(alert.fingerprint())));
-        let late_end =
-            |alert: &breakwatch_model::Alert| alert.status(entry.message.created_at) == AlertStatus::Firing;
-        let mut notes: Vec<String> = entry
-            .message
-            .alerts
-            .iter()
-            .filter(|alert| alert.ends_at.is_some() && late_end(alert))
-            .filter_map(|alert| Some(format!("{} has ended since, at {}.", alert.name(), alert.ends_at?)))
-            .chain(untold.filter(|(alert, _)| !late_end(alert)).map(|(alert, end)| {
-                let (name, start) = (alert.name(), alert.starts_at);
-                format!("{name} fired at {start} and ended at {end} before this could be delivered.")
-            }))
-            .collect();
-        let more = notes.len().saturating_sub(MAX_NAMED);
-        notes.truncate(MAX_NAMED);
-        if more > 0 {
-            notes.push(format!("The same is true of {more} more."));
-        }
-        notes
-    }
-
-    /// Checks that are kept quiet because of a check this message is about.
-    fn affected(&self, entry: &Entry) -> Option<String> {
-        let about = |cause: &String| entry.message.firing().any(|alert| alert.labels.value("check") == cause);
-        let mut names: Vec<&str> = self
-            .dependency
-            .iter()
-            .filter(|(_, cause)| about(cause))
-            .map(|(check, _)| check.as_str())
-            .collect();
-        names.sort_unstable();
-        let more = names.len().saturating_sub(MAX_NAMED);
-        names.truncate(MAX_NAMED);
-        if names.is_empty() {
-            return None;
-        }
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Some(format!("Checks that depend on this are kept quiet: {}{more}.", names.join(", ")))
-    }
-
-    /// When a message goes to the fallback receiver as well, if it has one and has not gone there.
-    fn fallback_at(&self, entry: &Entry) -> Option<Timestamp> {
-        let (receiver, fallback) = self.fallback_of(entry)?;
-        debug_assert_ne!(receiver.name, fallback.name);
-        let broken = entry.refused || self.holds.contains_key(&*entry.integration);
-        Some(if broken { entry.first_at } else { entry.first_at + receiver.fallback_after })
-    }
-
-    fn fallback_of(&self, entry: &Entry) -> Option<(&Receiver, &Receiver)> {
-        if entry.fallback_done || entry.in_flight {
-            return None;
-        }
-        let (receiver, _) = self.config.integration(&entry.integration)?;
-        let fallback = self.config.receiver(receiver.fallback.as_deref()?)?;
-        // Receivers may name each other: nobody is told twice for the same reason.
-        let been_there = entry.instead_of.iter().any(|name| **name == *fallback.name);
-        (!been_there).then_some((receiver, fallback))
-    }
-
-    /// Hands over to fallback receivers and gives up what is too old.
-    pub(super) fn review_outbox(&mut self, now: Timestamp) {
-        let due = |entry: &&Entry| self.fallback_at(entry).is_some_and(|at| at <= now);
-        let mut to_hand_over: Vec<(u64, String)> =
-            self.outbox.iter().filter(due).map(|entry| (entry.seq, entry.id().to_owned())).collect();
-        to_hand_over.sort_unstable();
-        for (_, id) in to_hand_over {
-            self.hand_over(&id, now);
-        }
-        let too_old = |entry: &&Entry| !entry.in_flight && entry.first_at + self.settings.max_age <= now;
-        let expired: Vec<String> =
-            self.outbox.iter().filter(too_old).map(|entry| entry.id().to_owned()).collect();
-        for id in expired {
-            let error = self.outbox.get(&id).and_then(|entry| entry.last_error.clone()).unwrap_or_default();
-            self.give_up(&id, Event::Expired { error }, now);
-        }
-    }
-
-    /// Drops a message for good. The next look at its group starts afresh: what still fires is told again.
-    pub(super) fn give_up(&mut self, id: &str, event: Event, now: Timestamp) {
-        let Some(entry) = self.outbox.remove(id) else { return };
-        self.changes.delete(Table::Outbox, id);
-        self.record_about(&entry, event, now);
-        let Some(slot) = self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration))
-        else {
-            return;
-        };
-        slot.waiting = slot.waiting.take().filter(|waiting| waiting != id);
-        slot.last = None;
-        let slot = slot.clone();
-        self.changes.put(
-            Table::Notifications,
-            crate::group::slot_key(&entry.group, &entry.integration),
-            &slot,
-        );
-    }
-
-    /// Gives a message to the fallback receiver too. The original stays: it is delivered when its receiver is back.
-    fn hand_over(&mut self, id: &str, now: Timestamp) {
-        let config = Arc::clone(&self.config);
-        let Some((receiver, fallback)) = self.outbox.get(id).and_then(|entry| {
-            let (receiver, fallback) = self.fallback_of(entry)?;
-            Some((config.receiver(&receiver.name)?, config.receiver(&fallback.name)?))
-        }) else {
-            return;
-        };
-        let Some(entry) = self.outbox.get_mut(id) else { return };
-        entry.fallback_done = true;
-        let entry = entry.clone();
-        self.changes.put(Table::Outbox, id, &entry);
-        let why = entry.last_error.clone().unwrap_or_else(|| "its circuit breaker is open".to_owned());
-        let event = Event::Fallback { to: fallback.name.to_string(), why };
-        self.record_about(&entry, event, now);
-        let Some(mut group) = self.groups.remove(&entry.group) else { return };
-        let mut instead_of = entry.instead_of.clone();
-        instead_of.push(receiver.name.to_string());
-        for integration in &fallback.integrations {
-            let slot = group.slots.entry(Arc::clone(&integration.key)).or_default();
-            slot.guest = slot.last.is_none() || slot.guest;
-            let last =
-                LastTold { firing: entry.firing().collect(), resolved: entry.resolved().collect(), at: now };
-            slot.last = Some(last);
-            let alerts = entry.message.alerts.clone();
-            let new = self.enqueue(
-                &mut group,
-                integration,
-                alerts,
-                SendReason::Fallback,
-                entry.message.transition,
-                now,
-            );
-            if let Some(copy) = self.outbox.get_mut(&new) {
-                copy.instead_of.clone_from(&instead_of);
-                copy.first_at = copy.first_at.min(entry.first_at);
-                self.changes.put(Table::Outbox, new, &*copy);
-            }
-        }
-        self.groups.insert(Arc::clone(&group.id), group);
     }
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod delivery;
+mod explain;
 mod groups;
 mod guarantee;
 mod operators;

@@ -11,6 +11,7 @@ use crate::ack::Ack;
 use crate::alert::{Origin, StoredAlert};
 use crate::config::Route;
 use crate::outbox::Entry;
+use crate::silence::Holding;
 
 /// Where an alert stands with its receivers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,8 +122,9 @@ impl Alerting {
     /// Every firing alert, by labels.
     #[must_use]
     pub fn alerts(&self, now: Timestamp) -> Vec<AlertView> {
+        let holding = self.silences.holding(now);
         let firing = self.alerts.values().filter(|stored| !stored.done && stored.firing(now));
-        let mut views: Vec<AlertView> = firing.map(|stored| self.view_alert(stored, now)).collect();
+        let mut views: Vec<AlertView> = firing.map(|stored| self.view_alert(stored, &holding, now)).collect();
         views.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
         views
     }
@@ -131,10 +133,18 @@ impl Alerting {
     #[must_use]
     pub fn alert(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<AlertView> {
         let stored = self.alerts.get(&fingerprint).filter(|stored| !stored.done && stored.firing(now))?;
-        Some(self.view_alert(stored, now))
+        Some(self.view_alert(stored, &self.silences.holding(now), now))
     }
 
-    fn view_alert(&self, stored: &StoredAlert, now: Timestamp) -> AlertView {
+    /// The firing alerts themselves, in no order: what a snapshot needs, without asking silences and routes.
+    pub fn firing(&self, now: Timestamp) -> impl Iterator<Item = &Alert> {
+        self.alerts
+            .values()
+            .filter(move |stored| !stored.done && stored.firing(now))
+            .map(|stored| &stored.alert)
+    }
+
+    fn view_alert(&self, stored: &StoredAlert, holding: &Holding<'_>, now: Timestamp) -> AlertView {
         let labels = &stored.alert.labels;
         let fingerprint = stored.alert.fingerprint();
         let routes = self.config.route.matching(labels);
@@ -144,7 +154,7 @@ impl Alerting {
                 receivers.push(Arc::clone(&route.receiver));
             }
         }
-        let silenced_by = self.silences.holding(now).matching(labels);
+        let silenced_by = holding.matching(labels);
         let inhibited_by: Vec<Fingerprint> = self.inhibitor.inhibited_by(stored, now).into_iter().collect();
         let muted_by: Vec<String> =
             routes.iter().filter_map(|route| self.muted_by_time(route, now)).collect();
@@ -203,8 +213,6 @@ impl Alerting {
     /// Messages not yet delivered, oldest first.
     #[must_use]
     pub fn outbox(&self) -> Vec<OutboxView> {
-        let mut entries: Vec<&Entry> = self.outbox.iter().collect();
-        entries.sort_by_key(|entry| entry.seq);
         let view = |entry: &Entry| OutboxView {
             id: entry.id().to_owned(),
             integration: entry.integration.to_string(),
@@ -218,7 +226,7 @@ impl Alerting {
             last_error: entry.last_error.clone(),
             handed_over: entry.fallback_done,
         };
-        entries.into_iter().map(view).collect()
+        self.outbox.iter().map(view).collect()
     }
 
     /// The routes an alert with these labels would take (`routes test`).

@@ -1,0 +1,110 @@
+//! Messages that cannot be delivered: the fallback receiver takes over, and in the end they are given up.
+
+use std::sync::Arc;
+
+use breakwatch_model::{Table, Timestamp};
+
+use super::Alerting;
+use super::lane::Fallback;
+use crate::dedup::{LastTold, SendReason};
+use crate::ledger::Event;
+use crate::outbox::Entry;
+
+impl Alerting {
+    /// When a message goes to the fallback receiver as well, if it has one and has not gone there.
+    pub(super) fn fallback_at(&self, entry: &Entry) -> Option<Timestamp> {
+        let fallback = self.fallback_of(entry)?;
+        let held = self.lanes.get(&entry.integration).is_some_and(|lane| lane.held_until.is_some());
+        Some(if entry.refused || held { entry.first_at } else { entry.first_at + fallback.after })
+    }
+
+    fn fallback_of(&self, entry: &Entry) -> Option<&Fallback> {
+        if entry.fallback_done || entry.in_flight {
+            return None;
+        }
+        let fallback = self.lanes.get(&entry.integration)?.fallback.as_ref()?;
+        // Receivers may name each other: nobody is told twice for the same reason.
+        let been_there = entry.instead_of.iter().any(|name| **name == *fallback.to);
+        (!been_there).then_some(fallback)
+    }
+
+    /// Hands over to fallback receivers and gives up what is too old.
+    pub(super) fn review_outbox(&mut self, now: Timestamp) {
+        for lane in self.lanes.values_mut() {
+            lane.held_until = lane.held_until.filter(|until| *until > now);
+        }
+        let due = |entry: &&Entry| self.fallback_at(entry).is_some_and(|at| at <= now);
+        let to_hand_over: Vec<String> =
+            self.outbox.iter().filter(due).map(|entry| entry.id().to_owned()).collect();
+        for id in to_hand_over {
+            self.hand_over(&id, now);
+        }
+        let too_old = |entry: &&Entry| !entry.in_flight && entry.first_at + self.settings.max_age <= now;
+        let expired: Vec<String> =
+            self.outbox.iter().filter(too_old).map(|entry| entry.id().to_owned()).collect();
+        for id in expired {
+            let error = self.outbox.get(&id).and_then(|entry| entry.last_error.clone()).unwrap_or_default();
+            self.give_up(&id, Event::Expired { error }, now);
+        }
+    }
+
+    /// Drops a message for good. The next look at its group starts afresh: what still fires is told again.
+    pub(super) fn give_up(&mut self, id: &str, event: Event, now: Timestamp) {
+        let Some(entry) = self.outbox.remove(id) else { return };
+        self.changes.delete(Table::Outbox, id);
+        self.record_about(&entry, event, now);
+        let Some(slot) = self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration))
+        else {
+            return;
+        };
+        slot.waiting = slot.waiting.take().filter(|waiting| waiting != id);
+        slot.last = None;
+        let slot = slot.clone();
+        self.changes.put(
+            Table::Notifications,
+            crate::group::slot_key(&entry.group, &entry.integration),
+            &slot,
+        );
+    }
+
+    /// Gives a message to the fallback receiver too. The original stays: it is delivered when its receiver is back.
+    fn hand_over(&mut self, id: &str, now: Timestamp) {
+        let config = Arc::clone(&self.config);
+        let Some(fallback) = self.outbox.get(id).and_then(|entry| self.fallback_of(entry)).cloned() else {
+            return;
+        };
+        let Some(receiver) = config.receiver(&fallback.to) else { return };
+        let Some(entry) = self.outbox.get_mut(id) else { return };
+        entry.fallback_done = true;
+        let entry = entry.clone();
+        self.changes.put(Table::Outbox, id, &entry);
+        let why = entry.last_error.clone().unwrap_or_else(|| "its circuit breaker is open".to_owned());
+        let event = Event::Fallback { to: fallback.to.to_string(), why };
+        self.record_about(&entry, event, now);
+        let Some(mut group) = self.groups.remove(&entry.group) else { return };
+        let mut instead_of = entry.instead_of.clone();
+        instead_of.push(fallback.of.to_string());
+        for integration in &receiver.integrations {
+            let slot = group.slots.entry(Arc::clone(&integration.key)).or_default();
+            slot.guest = slot.last.is_none() || slot.guest;
+            let last =
+                LastTold { firing: entry.firing().collect(), resolved: entry.resolved().collect(), at: now };
+            slot.last = Some(last);
+            let alerts = entry.message.alerts.clone();
+            let new = self.enqueue(
+                &mut group,
+                integration,
+                alerts,
+                SendReason::Fallback,
+                entry.message.transition,
+                now,
+            );
+            if let Some(copy) = self.outbox.get_mut(&new) {
+                copy.instead_of.clone_from(&instead_of);
+                copy.first_at = copy.first_at.min(entry.first_at);
+                self.changes.put(Table::Outbox, new, &*copy);
+            }
+        }
+        self.groups.insert(Arc::clone(&group.id), group);
+    }
+}
