@@ -25,12 +25,24 @@ fn is_snake_case(name: &str) -> bool {
     !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// Families about the daemon: breakers, instruments, alerting, rules, store, process. Blocks for a moment.
+/// Families about the daemon and its breakers. Blocks for a moment.
 #[must_use]
 pub fn own_families(shared: &Shared) -> Vec<MetricFamily> {
-    let mut families =
-        breakers::families(&shared.breakers.list(), shared.clock.monotonic(), shared.clock.now());
-    families.extend(shared.instruments.collect());
+    let mut families = breaker_families(shared);
+    families.extend(daemon_families(shared));
+    families
+}
+
+/// Families about breakers.
+#[must_use]
+pub fn breaker_families(shared: &Shared) -> Vec<MetricFamily> {
+    breakers::families(&shared.breakers.list(), shared.clock.monotonic(), shared.clock.now())
+}
+
+/// Families about the daemon: instruments, alerting, rules, store, process. Blocks for a moment.
+#[must_use]
+pub fn daemon_families(shared: &Shared) -> Vec<MetricFamily> {
+    let mut families = shared.instruments.collect();
     families.extend(shared.alerting.snapshot().families.iter().cloned());
     families.extend(shared.store.families());
     families.extend(shared.reload.families());

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use breakwatch_breaker::{Breaker, Config, InvalidConfig, Snapshot, State, Transition};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 
 pub use families::families;
 use histogram::Histogram;
@@ -77,13 +78,14 @@ impl fmt::Debug for Guard {
 pub struct Breakers {
     guards: RwLock<BTreeMap<Arc<str>, Arc<Guard>>>,
     listener: TransitionListener,
+    transitioned: Arc<Notify>,
 }
 
 impl Breakers {
     /// An empty registry; `listener` hears of every transition, after it is logged.
     #[must_use]
     pub fn new(listener: TransitionListener) -> Self {
-        Self { guards: RwLock::default(), listener }
+        Self { guards: RwLock::default(), listener, transitioned: Arc::default() }
     }
 
     /// The guard of this name and kind. A guard that exists with the same settings is kept with all it knows; with
@@ -126,6 +128,7 @@ impl Breakers {
     fn listen(&self, guard: &Arc<Guard>) {
         // A weak reference: the breaker belongs to the guard and must not keep it alive.
         let (weak, listener) = (Arc::downgrade(guard), Arc::clone(&self.listener));
+        let transitioned = Arc::clone(&self.transitioned);
         guard.breaker.on_transition(move |transition| {
             let Some(guard) = weak.upgrade() else { return };
             if let Some(duration) = transition.recovery_duration() {
@@ -133,7 +136,13 @@ impl Breakers {
             }
             log::transition(&guard, transition);
             listener(&guard, transition);
+            transitioned.notify_one();
         });
+    }
+
+    /// Waits for a transition of any breaker. For one waiter.
+    pub async fn transitioned(&self) {
+        self.transitioned.notified().await;
     }
 
     /// The guard of this name.
