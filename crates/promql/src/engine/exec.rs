@@ -232,7 +232,7 @@ impl<'a> Evaluator<'a> {
     fn raw_matrix(&self, source: &MatrixSource) -> Eval<Vec<Series>> {
         let mut series = Vec::new();
         self.windows(source, &self.grid, &mut |meta, windows| {
-            let samples = windows.at(0)?.to_vec();
+            let samples = windows.at(0)?.1.to_vec();
             if !samples.is_empty() {
                 self.hold(samples.len())?;
                 series.push(Series { labels: meta.labels(), samples });

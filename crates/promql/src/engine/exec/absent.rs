@@ -36,7 +36,7 @@ impl Evaluator<'_> {
         let mut values = vec![1.0; grid.len()];
         self.windows(source, grid, &mut |_, windows| {
             for (step, value) in values.iter_mut().enumerate() {
-                if !windows.at(step)?.is_empty() {
+                if !windows.at(step)?.1.is_empty() {
                     *value = ABSENT;
                 }
             }

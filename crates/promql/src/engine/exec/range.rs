@@ -170,16 +170,14 @@ impl Evaluator<'_> {
         let mut any = false;
         for (step, value) in values.iter_mut().enumerate() {
             let (end, range) = (windows.end(step), windows.range());
-            // Reading a window moves its first sample, so that is asked for afterwards.
-            let length = windows.at(step)?.len();
+            let (first, samples) = windows.at(step)?;
             *value = ABSENT;
-            if length == 0 {
+            if samples.is_empty() {
                 continue;
             }
-            if length >= LONG {
+            if samples.len() >= LONG {
                 self.check()?;
             }
-            let (first, samples) = windows.current();
             let window = Window { samples, first, end, range, time: grid.time(step), step };
             let computed = kernel.value(&window)?;
             any |= !is_absent(computed);

@@ -132,7 +132,7 @@ impl Evaluator<'_> {
             let mut values = vec![ABSENT; grid.len()];
             for (step, value) in values.iter_mut().enumerate() {
                 let at = windows.end(step);
-                let samples = windows.at(step)?;
+                let (_, samples) = windows.at(step)?;
                 let next = samples.partition_point(|sample| sample.t.0 < at);
                 *value = match (next.checked_sub(1).and_then(|prev| samples.get(prev)), samples.get(next)) {
                     (_, Some(exact)) if exact.t.0 == at => present(exact.v),

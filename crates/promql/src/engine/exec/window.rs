@@ -75,16 +75,13 @@ impl<'w> Windows<'w> {
         self.frame.range
     }
 
-    /// The window that was asked for last: the number of its first sample within the series, its samples.
-    pub(super) fn current(&self) -> (usize, &[Sample]) {
-        (self.gone + self.head, self.samples.get(self.head..self.tail).unwrap_or_default())
-    }
-
-    /// The samples of a step's window. Steps must not go back.
-    pub(super) fn at(&mut self, step: usize) -> Eval<&[Sample]> {
+    /// A step's window: the number of its first sample within the series, its samples. Steps must not go back.
+    pub(super) fn at(&mut self, step: usize) -> Eval<(usize, &[Sample])> {
         let end = self.frame.end(step);
         let (from, to) = (end - self.frame.range - self.frame.before, end + self.frame.after);
-        self.read_until(to)?;
+        if self.source.is_some() {
+            self.read_until(to)?;
+        }
         // The next samples are near the last ones, so looking one by one finds them fastest.
         while self.samples.get(self.head).is_some_and(|sample| sample.t.0 <= from) {
             self.head += 1;
@@ -93,7 +90,7 @@ impl<'w> Windows<'w> {
         while self.samples.get(self.tail).is_some_and(|sample| sample.t.0 <= to) {
             self.tail += 1;
         }
-        Ok(self.samples.get(self.head..self.tail).unwrap_or_default())
+        Ok((self.gone + self.head, self.samples.get(self.head..self.tail).unwrap_or_default()))
     }
 
     fn read_until(&mut self, to: i64) -> Eval<()> {

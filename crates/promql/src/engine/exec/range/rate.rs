@@ -15,11 +15,43 @@ pub(super) struct Rate {
     resets: VecDeque<(usize, f64)>,
     /// The number of the first sample that has not been looked at.
     seen: usize,
+    /// How the last window lay around its samples: with regular scrapes and steps, the next lies the same.
+    layout: Layout,
+}
+
+/// Where a window lies around its samples, and what follows from that alone.
+#[derive(Clone, Copy, Default)]
+struct Layout {
+    /// Milliseconds from the window's start to the first sample, to the last sample, from there to its end.
+    spans: [i64; 3],
+    count: usize,
+    /// The same distances in seconds.
+    to_start: f64,
+    sampled: f64,
+    /// Half the interval between samples, and how far from the edge a sample may be to count as near it.
+    half: f64,
+    threshold: f64,
+    /// How far to extrapolate at the start, unless the counter would be below zero there, and at the end.
+    start: f64,
+    end: f64,
+    /// The factor that follows.
+    factor: f64,
+}
+
+impl Layout {
+    const fn limited(&self, to_edge: f64) -> f64 {
+        if to_edge >= self.threshold { self.half } else { to_edge }
+    }
+
+    const fn range_seconds(&self) -> f64 {
+        let [to_start, sampled, to_end] = self.spans;
+        (to_start + sampled + to_end) as f64 / 1000.0
+    }
 }
 
 impl Rate {
-    pub(super) const fn new(is_counter: bool, is_rate: bool, zero_first: bool) -> Self {
-        Self { is_counter, is_rate, zero_first, resets: VecDeque::new(), seen: 0 }
+    pub(super) fn new(is_counter: bool, is_rate: bool, zero_first: bool) -> Self {
+        Self { is_counter, is_rate, zero_first, resets: VecDeque::new(), seen: 0, layout: Layout::default() }
     }
 
     fn find_resets(&mut self, window: &Window<'_>) {
@@ -39,6 +71,55 @@ impl Rate {
             self.resets.pop_front();
         }
     }
+
+    /// Looks how a window lies. Samples near an edge mean that the series goes on beyond it; otherwise it is
+    /// taken to start or end half a sample interval outside.
+    fn lay(&mut self, window: &Window<'_>, first: i64, last: i64) {
+        let spans = [first - (window.end - window.range), last - first, window.end - last];
+        let count = window.samples.len();
+        if self.layout.spans == spans && self.layout.count == count {
+            return;
+        }
+        let [to_start, sampled, to_end] = spans.map(|millis| millis as f64 / 1000.0);
+        let between = sampled / (count - 1) as f64;
+        let mut layout = Layout {
+            spans,
+            count,
+            to_start,
+            sampled,
+            half: between / 2.0,
+            threshold: between * 1.1,
+            ..Layout::default()
+        };
+        layout.start = layout.limited(to_start);
+        layout.end = layout.limited(to_end);
+        layout.factor = self.factor(&layout, layout.start);
+        self.layout = layout;
+    }
+
+    fn factor(&self, layout: &Layout, start: f64) -> f64 {
+        let factor = (layout.sampled + start + layout.end) / layout.sampled;
+        if self.is_rate { factor / layout.range_seconds() } else { factor }
+    }
+
+    /// The factor for a counter that starts at `first` and grows by `growth`.
+    fn factor_above_zero(&self, first: f64, growth: f64) -> f64 {
+        /// More than rounding can make of the comparison.
+        const CLEARLY: f64 = 1.0 + 1e-9;
+        let layout = &self.layout;
+        let edge = if self.zero_first { layout.to_start } else { layout.start };
+        // Most counters would have been zero long before the window: no need to know exactly when.
+        if first * layout.sampled > edge * growth * CLEARLY {
+            return layout.factor;
+        }
+        let to_zero = layout.sampled * (first / growth);
+        let start = if self.zero_first {
+            layout.limited(layout.to_start.min(to_zero))
+        } else {
+            layout.start.min(to_zero)
+        };
+        self.factor(layout, start)
+    }
 }
 
 impl Kernel for Rate {
@@ -56,29 +137,11 @@ impl Kernel for Rate {
                 result += before;
             }
         }
-        let start = window.end - window.range;
-        let mut to_start = (first.t.0 - start) as f64 / 1000.0;
-        let mut to_end = (window.end - last.t.0) as f64 / 1000.0;
-        let sampled = (last.t.0 - first.t.0) as f64 / 1000.0;
-        let between = sampled / (window.samples.len() - 1) as f64;
-
-        // Samples near an edge mean that the series goes on beyond it; otherwise it is taken to start or end
-        // half a sample interval outside.
-        let threshold = between * 1.1;
-        let limited = |to_edge: f64| if to_edge >= threshold { between / 2.0 } else { to_edge };
+        self.lay(window, first.t.0, last.t.0);
         // A counter is never negative, so it cannot have started before it would have been zero.
-        let to_zero = if self.is_counter && result > 0.0 && first.v >= 0.0 {
-            sampled * (first.v / result)
-        } else {
-            f64::INFINITY
-        };
-        to_start =
-            if self.zero_first { limited(to_start.min(to_zero)) } else { limited(to_start).min(to_zero) };
-        to_end = limited(to_end);
-        let mut factor = (sampled + to_start + to_end) / sampled;
-        if self.is_rate {
-            factor /= window.range as f64 / 1000.0;
-        }
+        let counts_from_zero = self.is_counter && result > 0.0 && first.v >= 0.0;
+        let factor =
+            if counts_from_zero { self.factor_above_zero(first.v, result) } else { self.layout.factor };
         Ok(computed(result * factor))
     }
 }
