@@ -207,6 +207,20 @@ impl SimDisk {
         }
     }
 
+    /// A disk with the same content that goes its own way.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.0.lock();
+        let copy = State {
+            nodes: state.nodes.clone(),
+            names: state.names.clone(),
+            durable: state.names.clone(),
+            next: state.next,
+            ..State::default()
+        };
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
     /// Every file with its length.
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, u64)> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::chunk::Chunk;
 use crate::hot::Key;
@@ -31,6 +31,8 @@ struct Inner {
     /// In the order in which they came; one that was used since gets a second round.
     order: VecDeque<Address>,
     bytes: usize,
+    /// Chunks that turned out damaged: told once, and not read again.
+    bad: FxHashSet<Address>,
 }
 
 impl Cache {
@@ -40,6 +42,16 @@ impl Cache {
         let (chunk, used) = inner.chunks.get_mut(&address)?;
         *used = true;
         Some(Arc::clone(chunk))
+    }
+
+    /// Whether the chunk at an address is known to be damaged.
+    pub(crate) fn is_bad(&self, address: Address) -> bool {
+        self.0.lock().bad.contains(&address)
+    }
+
+    /// Notes a damaged chunk; gives whether that is news.
+    pub(crate) fn note_bad(&self, address: Address) -> bool {
+        self.0.lock().bad.insert(address)
     }
 
     /// Keeps a chunk.
@@ -66,6 +78,8 @@ impl Cache {
 
     /// Forgets everything: after files went away.
     pub(crate) fn clear(&self) {
-        *self.0.lock() = Inner::default();
+        let mut inner = self.0.lock();
+        let bad = std::mem::take(&mut inner.bad);
+        *inner = Inner { bad, ..Inner::default() };
     }
 }

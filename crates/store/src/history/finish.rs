@@ -45,6 +45,7 @@ impl Shared {
         }
         self.build_blocks(day)?;
         self.hot.remove(day)?;
+        self.void.lock().retain(|(void, _)| *void > day);
         self.cache.clear();
         let live = self.live.read();
         let replay_from = live.head.first_frame(live.frame());

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use breakwatch_model::{
-    CancelToken, Cursor, Followed, Follower, Sample, SeriesInfo, SeriesRef, StorageError, TimeRange, Timestamp,
+    CancelToken, Cursor, Followed, Follower, Sample, SeriesInfo, SeriesRef, StorageError, TimeRange,
+    Timestamp,
 };
 
 use super::{History, Shared};
@@ -93,7 +94,9 @@ impl Shared {
                 Ok(bytes) => bytes,
                 // Given back in between: the next call goes on by time.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
-                Err(error) => return Err(StorageError::io(format!("cannot read {}", path.display()), &error)),
+                Err(error) => {
+                    return Err(StorageError::io(format!("cannot read {}", path.display()), &error));
+                }
             };
             let offset = self.positions.lock().find(reading.frame, first);
             let mut scan = Scan::new(&bytes, first, offset.min(bytes.len()));

@@ -138,7 +138,14 @@ impl History {
             target.copy(&segment.path, &format!("wal/{name}"), segment.bytes)?;
         }
         let numbers = shared.index.read().next();
-        let checkpoint = crate::hot::Checkpoint { replay_from, durable, numbers, days: Vec::new() };
+        let checkpoint = crate::hot::Checkpoint {
+            replay_from,
+            durable,
+            numbers,
+            holes: Vec::new(),
+            void: Vec::new(),
+            days: Vec::new(),
+        };
         target.write("checkpoint", &checkpoint.to_bytes())
     }
 }

@@ -89,7 +89,9 @@ impl Shared {
     pub(crate) fn write_checkpoint(&self, replay_from: u64) -> Result<(), StorageError> {
         let durable = self.wal.lock().durable();
         let numbers = self.index.read().next();
-        let checkpoint = Checkpoint { replay_from, durable, numbers, days: self.hot.days() };
+        let holes = self.holes.clone();
+        let void = self.void.lock().clone();
+        let checkpoint = Checkpoint { replay_from, durable, numbers, holes, void, days: self.hot.days() };
         checkpoint.write(&self.dir).map_err(|error| StorageError::io("cannot write the checkpoint", &error))
     }
 
@@ -106,7 +108,13 @@ impl Shared {
             self.hot.lose(day, &error.to_string());
             self.cache.clear();
             if let Err(error) = self.rebuild_day(day) {
-                self.dir.report(Unit::Hot, format!("day {day} could not be rebuilt from the log: {error}"), None);
+                let frame = self.live.read().frame();
+                self.void.lock().push((day, frame));
+                self.dir.report(
+                    Unit::Hot,
+                    format!("day {day} could not be rebuilt from the log: {error}"),
+                    None,
+                );
             }
         }
         let mut live = self.live.write();

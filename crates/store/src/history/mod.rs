@@ -66,6 +66,10 @@ pub(crate) struct Shared {
     pub(crate) maintaining: Mutex<()>,
     pub(crate) index: RwLock<Index>,
     pub(crate) live: RwLock<Live>,
+    /// Ticks of the log before which others were missing at start.
+    pub(crate) holes: Vec<u64>,
+    /// Days whose notes of stored chunks in the log mean nothing up to a frame, because the store was lost.
+    pub(crate) void: Mutex<Vec<(i64, u64)>>,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) wal: Mutex<Wal>,
     pub(crate) hot: Hot,

@@ -25,6 +25,7 @@ pub(crate) fn open(
     engine: Box<dyn Engine>,
 ) -> Result<Shared, StorageError> {
     let fail = |what: &str, error: &std::io::Error| StorageError::io(format!("cannot open {what}"), error);
+    let before = dir.incidents().total();
     let mut index = Index::default();
     let (mut registry, sound) =
         Registry::open(dir, &mut index).map_err(|error| fail("the series registry", &error))?;
@@ -40,10 +41,12 @@ pub(crate) fn open(
     if !lost.is_empty() {
         from = 0;
     }
-    let mut replay = Replay::new(dir, segments, from, lost, floor);
+    let mut void = checkpoint.void.clone();
+    let mut replay = Replay::new(dir, segments, from, &lost, floor);
     // An index without series beside blocks is a registry that is gone.
     let sound = sound && (index.len() > 0 || blocks.list().is_empty());
-    let incomplete = replay.run(&mut index, &checkpoint, sound, &mut |index| names_of_blocks(dir, &blocks, index));
+    let incomplete =
+        replay.run(&mut index, &checkpoint, sound, &mut |index| names_of_blocks(dir, &blocks, index));
     let highest = hot.highest_group().map_or(0, |group| group.saturating_add(1));
     if incomplete || highest > index.next().1 {
         index.reserve(0, highest);
@@ -55,11 +58,12 @@ pub(crate) fn open(
     }
     let counters = Counters::default();
     count(&counters.dropped, replay.missing);
-    let Replay { head, segments, next_tick, .. } = replay;
+    let Replay { head, segments, next_tick, holes, .. } = replay;
+    void.extend(lost.iter().map(|day| (*day, wal::frame_of(next_tick, KIND_SERIES))));
     let live = Live { head, tick: next_tick, floor, ..Live::default() };
     let next = wal::frame_of(next_tick, KIND_SERIES);
     let wal = Wal::new(Arc::clone(dir.disk()), wal_dir, segments.list, next);
-    Ok(Shared {
+    let shared = Shared {
         dir: dir.clone(),
         tick: options.tick,
         future_limit: options.future_limit,
@@ -69,6 +73,8 @@ pub(crate) fn open(
         maintaining: Mutex::default(),
         index: RwLock::new(index),
         live: RwLock::new(live),
+        holes,
+        void: Mutex::new(void),
         registry: Mutex::new(registry),
         wal: Mutex::new(wal),
         hot,
@@ -79,7 +85,25 @@ pub(crate) fn open(
         log_failing: AtomicBool::new(false),
         hot_failing: AtomicBool::new(false),
         closed: AtomicBool::new(false),
-    })
+    };
+    if dir.incidents().total() > before {
+        shared.settle();
+    }
+    Ok(shared)
+}
+
+impl Shared {
+    /// After damage: notes what there is now, so that the next opening does not report the same again.
+    fn settle(&self) {
+        let replay_from = {
+            let live = self.live.read();
+            live.head.first_frame(live.frame())
+        };
+        if let Err(error) = self.write_checkpoint(replay_from) {
+            tracing::warn!("the checkpoint could not be written after damage: {error}");
+        }
+        self.wal.lock().note_newest();
+    }
 }
 
 /// Takes the names of series from blocks into the index; gives whether there were any that it lacked.

@@ -144,13 +144,16 @@ impl Shared {
         if let Some(chunk) = self.cache.get(address) {
             return Ok(Some(chunk));
         }
+        if self.cache.is_bad(address) {
+            return Ok(None);
+        }
         let bytes = match store.get(key) {
             Ok(Some(bytes)) => bytes,
             // The day became a block in between: its samples are read from there the next time.
             Ok(None) => return Ok(None),
             Err(error @ StorageError::Io { .. }) => return Err(error),
             Err(error) => {
-                self.damaged(&format!("a chunk of group {} cannot be read: {error}", key.group));
+                self.damaged_at(address, &format!("a chunk of group {} cannot be read: {error}", key.group));
                 return Ok(None);
             }
         };
@@ -162,7 +165,7 @@ impl Shared {
             }
             Err(error) => {
                 let (group, start) = (key.group, key.range().start);
-                self.damaged(&format!("the chunk of group {group} from {start} is not {error}"));
+                self.damaged_at(address, &format!("the chunk of group {group} from {start} is not {error}"));
                 Ok(None)
             }
         }
@@ -178,6 +181,9 @@ impl Shared {
         if let Some(chunk) = self.cache.get(address) {
             return Ok(Some(chunk));
         }
+        if self.cache.is_bad(address) {
+            return Ok(None);
+        }
         match block.chunk(&**self.dir.disk(), at) {
             Ok(Ok(chunk)) => {
                 let chunk = Arc::new(chunk);
@@ -186,12 +192,19 @@ impl Shared {
             }
             Ok(Err(error)) => {
                 let (name, offset) = (block.path.display(), at.offset);
-                self.damaged(&format!("the chunk at {offset} of {name} is not {error}"));
+                self.damaged_at(address, &format!("the chunk at {offset} of {name} is not {error}"));
                 Ok(None)
             }
             // Removed by retention in between.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StorageError::io(format!("cannot read {}", block.path.display()), &error)),
+        }
+    }
+
+    /// As [`Shared::damaged`], once for each chunk.
+    fn damaged_at(&self, address: Address, message: &str) {
+        if self.cache.note_bad(address) {
+            self.damaged(message);
         }
     }
 

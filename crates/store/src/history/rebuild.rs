@@ -14,7 +14,8 @@ impl Shared {
     /// Stores anew what the log still has of the chunks of `day`. What was not sealed yet is in memory and
     /// takes no part in this.
     pub(crate) fn rebuild_day(&self, day: i64) -> Result<(), StorageError> {
-        let mut sealed: Vec<Sealed> = self.live.read().sealed.iter().filter(|s| s.day == day).cloned().collect();
+        let mut sealed: Vec<Sealed> =
+            self.live.read().sealed.iter().filter(|s| s.day == day).cloned().collect();
         self.each_frame(&mut |kind, _, payload| {
             if kind == KIND_SEALED {
                 let mut bytes = Bytes::new(payload);
@@ -47,7 +48,11 @@ impl Shared {
         if !chunks.is_empty() {
             self.hot.put(day, &mut chunks)?;
         }
-        self.dir.report(Unit::Hot, format!("{} chunks of day {day} were rebuilt from the log", chunks.len()), None);
+        self.dir.report(
+            Unit::Hot,
+            format!("{} chunks of day {day} were rebuilt from the log", chunks.len()),
+            None,
+        );
         Ok(())
     }
 
@@ -61,7 +66,9 @@ impl Shared {
                     }
                 }),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(StorageError::io(format!("cannot read {}", path.display()), &error)),
+                Err(error) => {
+                    return Err(StorageError::io(format!("cannot read {}", path.display()), &error));
+                }
             }
         }
         Ok(())

@@ -16,13 +16,15 @@ pub(crate) struct Replay<'a> {
     dir: &'a DataDir,
     /// Frames below this are in chunks.
     from: u64,
-    lost_days: Vec<i64>,
+    lost_days: &'a [i64],
     pub(crate) segments: Segments,
     sealed: FxHashMap<u32, Vec<Sealed>>,
     pub(crate) head: Head,
     /// Samples before this are in blocks.
     floor: Timestamp,
     pub(crate) next_tick: u64,
+    /// Ticks before which others are missing, for the next opening to know.
+    pub(crate) holes: Vec<u64>,
     /// Samples of series that nobody knows.
     pub(crate) missing: u64,
 }
@@ -33,7 +35,7 @@ impl<'a> Replay<'a> {
         dir: &'a DataDir,
         segments: Segments,
         from: u64,
-        lost_days: Vec<i64>,
+        lost_days: &'a [i64],
         floor: Timestamp,
     ) -> Self {
         Self {
@@ -45,6 +47,7 @@ impl<'a> Replay<'a> {
             head: Head::default(),
             floor,
             next_tick: 0,
+            holes: Vec::new(),
             missing: 0,
         }
     }
@@ -92,23 +95,33 @@ impl<'a> Replay<'a> {
     fn first_pass(&mut self, index: &mut Index, checkpoint: &Checkpoint) {
         let mut last_tick: Option<u64> = None;
         let mut tail = 0;
+        let mut repairs = Vec::new();
         for number in 0..self.segments.list.len() {
             let newest = number + 1 == self.segments.list.len();
             let mut damaged = 0;
             let mut sealed = Vec::new();
             let first = self.segments.list.get(number).map_or(0, |segment| wal::tick_of(segment.first));
-            let hole = last_tick.is_some_and(|last| first > last + 1);
+            let hole = last_tick.is_some_and(|last| first > last + 1 && !checkpoint.holes.contains(&first));
+            if last_tick.is_some_and(|last| first > last + 1) {
+                self.holes.push(first);
+            }
             let read = self.segments.read(&**self.dir.disk(), number, &mut |entry| match entry {
                 Entry::Frame(frame) => {
                     last_tick = Some(wal::tick_of(frame.number));
+                    let before = sealed.len();
                     damaged += usize::from(!note_frame(frame.kind, frame.payload, index, &mut sealed));
+                    let void = |day: i64| checkpoint.void.iter().any(|(d, f)| *d == day && frame.number < *f);
+                    let fresh: Vec<Sealed> = sealed.drain(before..).filter(|one| !void(one.day)).collect();
+                    sealed.extend(fresh);
                 }
                 Entry::Damage(bytes) => damaged += bytes,
                 Entry::Tail(bytes) if newest => tail = bytes,
                 Entry::Tail(bytes) => damaged += bytes,
             });
-            self.report(number, hole, damaged, read.err());
-            let lost = &self.lost_days;
+            if self.report(number, hole, damaged, read.err()) {
+                repairs.push(number);
+            }
+            let lost = self.lost_days;
             for sealed in sealed.into_iter().filter(|sealed| !lost.contains(&sealed.day)) {
                 self.sealed.entry(sealed.group).or_default().push(sealed);
             }
@@ -120,13 +133,20 @@ impl<'a> Replay<'a> {
             self.dir.report(Unit::Wal, message, kept);
             self.segments.cut_tail(self.dir, tail);
         }
-        self.next_tick = self.next_tick.max(last_tick.map_or(0, |last| last + 1));
+        // A segment's own number counts too: its frames may be lost, and their numbers must not come again.
+        let begun = self.segments.list.last().map(|segment| wal::tick_of(segment.first));
+        let after = last_tick.max(begun).map_or(0, |last| last + 1);
+        self.next_tick = self.next_tick.max(after);
+        if last_tick.map_or(0, |last| last + 1) < self.next_tick {
+            self.holes.push(self.next_tick);
+        }
         self.check_ends(checkpoint, last_tick);
+        self.segments.repair(self.dir, &repairs);
     }
 
-    /// Reports what is wrong with a segment.
-    fn report(&self, number: usize, hole: bool, damaged: usize, error: Option<std::io::Error>) {
-        let Some(segment) = self.segments.list.get(number) else { return };
+    /// Reports what is wrong with a segment; gives whether it holds damage.
+    fn report(&self, number: usize, hole: bool, damaged: usize, error: Option<std::io::Error>) -> bool {
+        let Some(segment) = self.segments.list.get(number) else { return false };
         let name = segment.path.display();
         if hole {
             self.dir.report(Unit::Wal, format!("a segment of the log before {name} is missing"), None);
@@ -136,7 +156,9 @@ impl<'a> Replay<'a> {
         } else if damaged > 0 {
             let kept = self.dir.quarantine_copy(&segment.path);
             self.dir.report(Unit::Wal, format!("{damaged} bytes of {name} are unreadable"), kept);
+            return true;
         }
+        false
     }
 
     /// Reports a log that begins after or ends before what the checkpoint knows.
@@ -147,6 +169,10 @@ impl<'a> Replay<'a> {
         }
         if last_tick.map_or(0, |last| wal::frame_of(last + 1, KIND_SERIES)) < checkpoint.durable {
             self.dir.report(Unit::Wal, "the end of the log is missing", None);
+        } else if let Some(newest) = wal::newest_segment(&**self.dir.disk(), &self.dir.path().join("wal"))
+            && self.segments.list.last().is_none_or(|last| last.first < newest)
+        {
+            self.dir.report(Unit::Wal, "the newest segment of the log is missing", None);
         }
     }
 

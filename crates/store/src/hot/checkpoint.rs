@@ -17,8 +17,25 @@ pub(crate) struct Checkpoint {
     pub(crate) durable: u64,
     /// Series and groups below these numbers were given out.
     pub(crate) numbers: (u32, u32),
+    /// Ticks of the log before which others are known to be missing.
+    pub(crate) holes: Vec<u64>,
+    /// Days whose store was lost, and the log frame up to which its notes of stored chunks mean nothing.
+    pub(crate) void: Vec<(i64, u64)>,
     /// Chunks in each day's store.
     pub(crate) days: Vec<(i64, u64)>,
+}
+
+fn put_days(out: &mut Vec<u8>, days: &[(i64, u64)]) {
+    put_uvarint(out, days.len() as u64);
+    for (day, number) in days {
+        put_ivarint(out, *day);
+        put_uvarint(out, *number);
+    }
+}
+
+fn read_days(bytes: &mut Bytes<'_>) -> Result<Vec<(i64, u64)>, Malformed> {
+    let count = bytes.count(2)?;
+    (0..count).map(|_| Ok((bytes.ivarint()?, bytes.uvarint()?))).collect()
 }
 
 fn path(dir: &DataDir) -> PathBuf {
@@ -50,10 +67,11 @@ impl Checkpoint {
         let mut bytes = Bytes::new(payload);
         let (replay_from, durable) = (bytes.uvarint()?, bytes.uvarint()?);
         let numbers = (bytes.narrow()?, bytes.narrow()?);
-        let count = bytes.count(2)?;
-        let day = |bytes: &mut Bytes<'_>| Ok((bytes.ivarint()?, bytes.uvarint()?));
-        let days = (0..count).map(|_| day(&mut bytes)).collect::<Result<_, Malformed>>()?;
-        Ok(Self { replay_from, durable, numbers, days })
+        let count = bytes.count(1)?;
+        let holes = (0..count).map(|_| bytes.uvarint()).collect::<Result<_, _>>()?;
+        let void = read_days(&mut bytes)?;
+        let days = read_days(&mut bytes)?;
+        Ok(Self { replay_from, durable, numbers, holes, void, days })
     }
 
     /// As the file's content.
@@ -64,11 +82,10 @@ impl Checkpoint {
             put_uvarint(out, self.durable);
             put_uvarint(out, u64::from(self.numbers.0));
             put_uvarint(out, u64::from(self.numbers.1));
-            put_uvarint(out, self.days.len() as u64);
-            for (day, count) in &self.days {
-                put_ivarint(out, *day);
-                put_uvarint(out, *count);
-            }
+            put_uvarint(out, self.holes.len() as u64);
+            self.holes.iter().for_each(|hole| put_uvarint(out, *hole));
+            put_days(out, &self.void);
+            put_days(out, &self.days);
         });
         out
     }

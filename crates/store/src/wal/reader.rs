@@ -7,8 +7,8 @@ use breakwatch_model::Timestamp;
 use super::writer::SegmentInfo;
 use super::{first_of, segment_path};
 use crate::datadir::DataDir;
-use crate::disk::{Disk, read_file};
-use crate::frame::{Found, Frame, Scan};
+use crate::disk::{Disk, read_file, replace_file};
+use crate::frame::{Found, Frame, Scan, put_frame};
 use crate::incident::Unit;
 
 /// What a segment gives when it is read: a frame, or a hole.
@@ -62,6 +62,30 @@ impl Segments {
         Ok(())
     }
 
+    /// Writes damaged segments anew with the frames that are left, so that damage is told once. Their copies are
+    /// in quarantine by now.
+    pub(crate) fn repair(&mut self, dir: &DataDir, damaged: &[usize]) {
+        for number in damaged {
+            let mut out = Vec::new();
+            let first = self.list.get(*number).map_or(0, |segment| segment.first);
+            let read = self.read(&**dir.disk(), *number, &mut |entry| {
+                if let Entry::Frame(frame) = entry {
+                    put_frame(&mut out, first, frame.number, frame.kind, |out| {
+                        out.extend_from_slice(frame.payload)
+                    });
+                }
+            });
+            let Some(segment) = self.list.get_mut(*number) else { continue };
+            let repaired = read.and_then(|()| replace_file(&**dir.disk(), &segment.path, &out));
+            match repaired {
+                Ok(()) => segment.bytes = out.len() as u64,
+                Err(error) => {
+                    dir.report(Unit::Wal, format!("{} stays damaged: {error}", segment.path.display()), None);
+                }
+            }
+        }
+    }
+
     /// Cuts a torn tail off the newest segment, so that the next start does not take it for damage.
     pub(crate) fn cut_tail(&mut self, dir: &DataDir, tail: usize) {
         let Some(newest) = self.list.last_mut() else { return };
@@ -87,7 +111,7 @@ pub(crate) fn scan(bytes: &[u8], generation: u64, end: u64, each: &mut dyn FnMut
         }
     }
     let tail = bytes.get(scan.position()..).unwrap_or_default();
-    if tail.iter().any(|byte| *byte != 0) {
+    if !tail.is_empty() {
         each(Entry::Tail(tail.len()));
     }
 }

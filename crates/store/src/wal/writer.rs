@@ -2,20 +2,29 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_model::Timestamp;
 
 use super::{KIND_SAMPLES, segment_path};
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, read_file, replace_file};
 use crate::frame::put_frame;
 
 /// A segment is closed after this time or size: the unit in which the log is given back.
 const SEGMENT_TIME: Duration = Duration::from_secs(300);
 /// As [`SEGMENT_TIME`].
 const SEGMENT_BYTES: u64 = 16 << 20;
+
+/// The file with the number of the newest segment.
+const NEWEST: &str = "newest";
+
+/// The number of the newest segment that was begun in `dir`, if it is known.
+pub(crate) fn newest_segment(disk: &dyn Disk, dir: &Path) -> Option<u64> {
+    let text = read_file(disk, &dir.join(NEWEST)).ok()?;
+    std::str::from_utf8(&text).ok()?.parse().ok()
+}
 
 /// A frame that waits to be written.
 #[derive(Debug)]
@@ -66,6 +75,12 @@ impl Wal {
             durable: next,
             newest: None,
         }
+    }
+
+    /// Notes which segment is the newest.
+    pub(crate) fn note_newest(&self) {
+        let newest = self.segments.back().map_or(String::new(), |segment| segment.first.to_string());
+        let _ = replace_file(&*self.disk, &self.dir.join(NEWEST), newest.as_bytes());
     }
 
     /// Hands over a frame; it is durable once [`Wal::write`] has succeeded.
@@ -142,6 +157,8 @@ impl Wal {
         let file = self.disk.open(&path, true)?;
         file.set_len(0)?;
         self.disk.sync_dir(&self.dir)?;
+        // What the newest segment is called, so that its loss shows. Without it nothing else suffers.
+        let _ = replace_file(&*self.disk, &self.dir.join(NEWEST), first.to_string().as_bytes());
         self.file = Some(file);
         self.opened = now;
         self.segments.push_back(SegmentInfo { first, path, bytes: 0, until: now });

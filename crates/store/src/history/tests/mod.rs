@@ -1,6 +1,7 @@
 //! The history against a model, over restarts, crashes and damage.
 
 mod basics;
+mod crash;
 mod days;
 mod model;
 

@@ -2,8 +2,19 @@
 
 use breakwatch_model::{MatchOp, Queryable};
 
+use std::time::Duration;
+
 use super::*;
+use crate::history::Retention;
 use crate::memory::MemoryHistory;
+
+/// Raw samples are kept this long, in milliseconds.
+const KEPT: i64 = 2 * 86_400_000;
+
+/// Where retention cuts at `now`: whole days go, once they ended long enough ago.
+fn kept_from(now: i64) -> Timestamp {
+    Timestamp((now - KEPT).div_euclid(86_400_000) * 86_400_000)
+}
 
 /// How many operations; the soak run takes more.
 fn operations() -> usize {
@@ -30,13 +41,17 @@ fn matchers(rng: &mut fastrand::Rng) -> Vec<Matcher> {
 #[test]
 fn random_operations_equal_the_model() {
     let mut rng = fastrand::Rng::with_seed(41);
-    let mut bench = Bench::new();
+    let options = HistoryOptions {
+        retention: Retention { raw: Duration::from_millis(KEPT as u64), ..Retention::default() },
+        ..options()
+    };
+    let mut bench = Bench::try_on(SimDisk::new(), START, options).unwrap();
     let model = MemoryHistory::new();
     let names: Vec<Labels> =
         (0..60).map(|n| labels(&format!("m{}", n % 9), &format!("c{}", n / 6))).collect();
     let mut now = START;
     for operation in 0..operations() {
-        now += rng.i64(0..2000);
+        now += rng.i64(0..20_000);
         bench.set(now);
         model.set_latest(Some(Timestamp(now + 600_000)));
         match rng.u32(0..1000) {
@@ -46,14 +61,17 @@ fn random_operations_equal_the_model() {
                 } else {
                     bench.history.tick().unwrap();
                 }
-                bench = bench.reopen();
+                bench = Bench::try_on(bench.disk, now, options).unwrap();
             }
-            5..25 => bench.history.maintain().unwrap(),
+            5..25 => {
+                bench.history.maintain().unwrap();
+                model.drop_before(kept_from(now));
+            }
             25..100 => bench.history.tick().unwrap(),
             100..130 => {
                 let matchers = matchers(&mut rng);
-                let start = now - rng.i64(0..20_000_000);
-                let range = TimeRange::new(Timestamp(start), Timestamp(start + rng.i64(0..8_000_000)));
+                let start = now - rng.i64(0..KEPT);
+                let range = TimeRange::new(Timestamp(start), Timestamp(start + rng.i64(0..20_000_000)));
                 let (found, expected) =
                     (select(&*bench.history, &matchers, range), select(&model, &matchers, range));
                 assert!(found == expected, "operation {operation}: {matchers:?} {range:?}");
@@ -73,7 +91,8 @@ fn random_operations_equal_the_model() {
     }
     assert!(dump(&*bench.history, all()) == dump(&model, all()));
     assert_eq!(bench.dir.incidents().since(0), []);
-    assert!(bench.history.stats().hot_chunks > 10, "{:?}", bench.history.stats());
+    let stats = bench.history.stats();
+    assert!(stats.hot_chunks > 0 && stats.blocks > 3, "{stats:?}");
 }
 
 fn check_lasts(real: &History, model: &MemoryHistory, matchers: &[Matcher], range: TimeRange) {
