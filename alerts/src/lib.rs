@@ -13,6 +13,8 @@ pub mod conformance;
 mod cron;
 mod dedup;
 mod group;
+#[cfg(test)]
+mod hostile;
 mod inhibit;
 pub mod ledger;
 pub mod matchers;

@@ -65,6 +65,9 @@ pub(crate) struct Entry {
     /// Whether an attempt is under way.
     #[serde(skip)]
     pub(crate) in_flight: bool,
+    /// The messages that a digest led by this one has taken along.
+    #[serde(skip)]
+    pub(crate) taken_along: Vec<String>,
     /// The batch that makes it durable.
     #[serde(skip)]
     pub(crate) generation: u64,

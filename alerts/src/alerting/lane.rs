@@ -93,6 +93,11 @@ impl Lane {
         self.tokens = Some(((tokens + refill).min(full) - 1.0, now));
     }
 
+    /// Whether a rate limit lets nothing more through for now.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.limit.is_some() && self.tokens.is_some_and(|(tokens, _)| tokens < 1.0)
+    }
+
     /// A message has come to its end, one way or another.
     pub(super) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

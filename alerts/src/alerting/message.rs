@@ -59,6 +59,7 @@ impl Alerting {
             instead_of: Vec::new(),
             fallback_done: false,
             in_flight: false,
+            taken_along: Vec::new(),
             generation: self.taken + 1,
         };
         self.next_seq += 1;

@@ -91,6 +91,7 @@ impl Alerting {
         }
         let record = Record::new(now, Event::Attempt { number }).group(&message.group_key);
         self.changes.record(record.integration(&entry.integration).message(id));
+        self.take_along(id, &mut message, now);
         Some(message)
     }
 
@@ -105,14 +106,30 @@ impl Alerting {
                 lane.held_until = None;
             }
         }
+        let others = std::mem::take(&mut entry.taken_along);
+        let digest = !others.is_empty();
+        self.settle_attempt(entry, outcome.clone(), digest, now);
+        for id in others {
+            if let Some(entry) = self.outbox.remove(&id) {
+                self.settle_attempt(entry, outcome.clone(), digest, now);
+            }
+        }
+    }
+
+    fn settle_attempt(
+        &mut self,
+        mut entry: Entry,
+        outcome: Result<Receipt, NotifyError>,
+        digest: bool,
+        now: Timestamp,
+    ) {
         entry.in_flight = false;
-        if let Some(slot) =
-            self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration))
-        {
-            slot.in_flight = slot.in_flight.take().filter(|in_flight| in_flight != id);
+        let slot = self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration));
+        if let Some(slot) = slot {
+            slot.in_flight = slot.in_flight.take().filter(|in_flight| in_flight != entry.id());
         }
         match outcome {
-            Ok(receipt) => self.delivered(&entry, receipt, now),
+            Ok(receipt) => self.delivered(&entry, receipt, digest, now),
             Err(NotifyError::Retryable { message, retry_after }) => {
                 entry.retry(message, retry_after, now, &mut self.rng);
                 self.keep(entry, now);
@@ -124,7 +141,7 @@ impl Alerting {
         }
     }
 
-    fn delivered(&mut self, entry: &Entry, receipt: Receipt, now: Timestamp) {
+    fn delivered(&mut self, entry: &Entry, receipt: Receipt, digest: bool, now: Timestamp) {
         self.changes.delete(Table::Outbox, entry.id());
         let after_ms = u64::try_from(now.since(entry.message.created_at).as_millis()).unwrap_or(u64::MAX);
         let event = Event::Delivered { answer: receipt.answer.clone(), after_ms };
@@ -139,8 +156,10 @@ impl Alerting {
         for fp in entry.resolved() {
             slot.told.remove(&fp);
         }
-        slot.first.get_or_insert_with(|| receipt.clone());
-        slot.previous = Some(receipt);
+        if !digest {
+            slot.first.get_or_insert_with(|| receipt.clone());
+            slot.previous = Some(receipt);
+        }
         if slot.told.is_empty() {
             // The incident is over: the next one starts a thread of its own.
             (slot.first, slot.previous) = (None, None);

@@ -319,3 +319,33 @@ receivers: [ { name: ops, webhook_configs: [ {} ], rate_limit: 2/1m } ]
     let times: Vec<f64> = sim.sent.iter().map(|sent| sent.at).collect();
     assert_eq!(times, [0.0, 0.0, 30.0, 60.0]);
 }
+
+#[test]
+fn a_digest_tells_people_what_a_rate_limit_holds_back() {
+    let mut sim = Sim::new(
+        "
+route: { receiver: ops, group_by: ['...'], group_wait: 0s, group_interval: 1m }
+receivers: [ { name: ops, slack_configs: [ { send_resolved: true } ], rate_limit: 1/1m } ]
+",
+    );
+    let (down, is_down) = switch();
+    down.set(false);
+    sim.answer = flaky(is_down);
+    sim.post(&["alertname=A"]);
+    sim.run_to(1.0);
+    sim.post(&["alertname=B", "alertname=C", "alertname=D", "alertname=E"]);
+    sim.run_to(59.0);
+    assert_eq!(sim.lines(), ["0 ops/slack[0] firing +A"]);
+    down.set(true);
+    sim.run_to(61.0);
+    down.set(false);
+    sim.run_to(200.0);
+    assert_eq!(sim.lines(), ["60 ops/slack[0] firing +B +C +D +E", "120 ops/slack[0] firing +B +C +D +E"]);
+    let digest = "Digest of 4 messages: the rate limit of this receiver is reached.";
+    assert_eq!(sim.sent[2].message.notes[0], digest);
+    assert_eq!(sim.alerting.outbox().len(), 0);
+    sim.post(&["-alertname=B", "-alertname=C", "-alertname=A"]);
+    sim.run_to(400.0);
+    let over = "240 ops/slack[0] resolved -A|300 ops/slack[0] resolved -B|360 ops/slack[0] resolved -C";
+    assert_eq!(sim.lines().join("|"), over, "two that wait are no digest yet");
+}
