@@ -19,8 +19,9 @@ use crate::http::excerpt;
 use crate::ids::idempotency_key;
 use crate::settings::{SEND_RESOLVED, Settings, checked, field};
 
-/// A program may itself wait for a network.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A program may itself wait for a network. With the grace it is given to end, less than the 30 s after which the
+/// sender gives an attempt up.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(25);
 /// Where a program named without a slash is looked for, once, at load.
 const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -34,7 +35,7 @@ const FIELDS: &[Field] = &[
     field("argv", "list of texts", "", "The program and its arguments. No shell, no templates."),
     field("env", "mapping of texts", "", "Environment variables beside PATH, HOME, LANG and BREAKWATCH_*."),
     field("max_alerts", "number", "0", "At most this many alerts in a message; 0 means all."),
-    field("timeout", "duration", "30s", "After this the program and all its children are ended."),
+    field("timeout", "duration", "25s", "After this the program and all its children are ended."),
     field("send_resolved", "true or false", "true", SEND_RESOLVED),
 ];
 

@@ -13,8 +13,9 @@ use crate::http::{LastGood, rustls_config};
 use crate::settings::{SEND_RESOLVED, SecretSource, Settings, TlsSettings, field};
 use crate::template::Text;
 
-/// Mail servers take their time: some wait many seconds before they greet a stranger.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Mail servers take their time: some wait many seconds before they greet a stranger. Less than the 30 s after which
+/// the sender gives an attempt up, so that the reason is ours to say.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(25);
 /// The port of submission over implicit TLS (RFC 8314).
 const IMPLICIT_TLS_PORT: u16 = 465;
 /// Headers that make the mail what it is and cannot be anybody else's.
@@ -39,7 +40,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("text", "template", "our layout", "The text part; set to nothing, it is left out."),
     field("html", "template", "our layout", "The HTML part; set to nothing, it is left out."),
     field("threading", "mapping", "enabled", "`enabled: false` keeps mails about one group apart."),
-    field("timeout", "duration", "30s", "How long one try may take in all."),
+    field("timeout", "duration", "25s", "How long one try may take in all."),
     field("send_resolved", "true or false", "false", SEND_RESOLVED),
 ];
 

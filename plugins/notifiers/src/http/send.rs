@@ -117,11 +117,11 @@ impl HttpClient {
                 Ok(answer)
             }
             Err(error) if error.is_timeout() => {
-                let (what, time) = match error.is_connect() {
-                    true => ("connection", self.timeout / 2),
-                    false => ("answer", self.timeout),
+                let (time, what) = match error.is_connect() {
+                    true => (self.timeout / 2, ": no connection"),
+                    false => (self.timeout, ""),
                 };
-                Err(retry(format!("no {what} within {}", format_duration(time))))
+                Err(retry(format!("no answer within {}{what}", format_duration(time))))
             }
             Err(error) => Err(retry(scrubber.clean(&excerpt(&chain(&error.without_url()))))),
         }
