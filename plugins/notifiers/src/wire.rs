@@ -2,6 +2,7 @@
 //! must mean the same to the sender, whoever gave it, and no secret may come out.
 
 mod faults;
+mod hostile;
 mod secrets;
 mod settings;
 mod tables;
