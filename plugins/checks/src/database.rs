@@ -108,8 +108,10 @@ struct Database {
 }
 
 impl Database {
-    fn read(section: &mut Section<'_>, _: &BuildContext) -> Option<Self> {
-        let dsn = section.required("dsn").and_then(|node| Dsn::read(node, section.diagnostics()));
+    fn read(section: &mut Section<'_>, context: &BuildContext) -> Option<Self> {
+        let dsn = section
+            .required("dsn")
+            .and_then(|node| Dsn::read(node, &context.base_dir, section.diagnostics()));
         let query = section.string("query").unwrap_or_else(|| "SELECT 1".to_owned());
         if query.trim().is_empty() {
             section.error_at("query", "a query that asks nothing");

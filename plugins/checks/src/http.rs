@@ -86,6 +86,13 @@ const FIELDS: &[Field] = &[
     limits::FIELDS[0],
     limits::FIELDS[1],
     Field {
+        name: "deny_networks",
+        kind: "list of networks",
+        default: "[169.254.0.0/16, fe80::/10]",
+        help: "Addresses that are never asked, wherever a name or a redirect leads: by default the link-local ones, \
+               where clouds keep their secrets.",
+    },
+    Field {
         name: "max_body",
         kind: "size",
         default: "1MiB",

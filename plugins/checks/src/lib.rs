@@ -20,6 +20,8 @@ mod tcp;
 mod address;
 mod host;
 mod limits;
+#[cfg(test)]
+mod memory_flat;
 mod net;
 mod pattern;
 mod phases;

@@ -2,10 +2,12 @@
 //!
 //! One attempt to one address, no racing of addresses and no retry: a host that is half up must show.
 
+mod cidr;
 pub(crate) mod failure;
 pub(crate) mod resolve;
 pub(crate) mod tls;
 
+pub(crate) use cidr::Cidr;
 pub(crate) use failure::{from_io, is_local};
 pub(crate) use resolve::{IpFamily, resolve};
 

@@ -159,7 +159,7 @@ impl Check for Processes {
 
 impl Processes {
     fn judge(&self, found: Sum, rec: &mut Recorder) -> Result<(), CheckFailure> {
-        rec.gauge("breakwatch_process_count", "", "Processes that match.", found.count as f64);
+        rec.gauge("breakwatch_processes", "", "Processes that match.", found.count as f64);
         let help = "Resident memory of the processes that match.";
         rec.gauge("breakwatch_process_resident_memory_bytes", "bytes", help, found.memory as f64);
         // A sum over processes that come and go may fall: not a counter.
@@ -221,7 +221,7 @@ mod tests {
         let _sleepers = [Sleeper::start(&unique), Sleeper::start(&unique)];
         let two = run_with(&ENTRY, &settings).await;
         two.succeeded();
-        assert_eq!(two.value("breakwatch_process_count", ""), Some(2.0));
+        assert_eq!(two.value("breakwatch_processes", ""), Some(2.0));
         assert!(two.value("breakwatch_process_resident_memory_bytes", "").unwrap() > 0.0);
         assert!(two.value("breakwatch_process_oldest_start_timestamp_seconds", "").unwrap() > 1e9);
         for (key, value, message) in

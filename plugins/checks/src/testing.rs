@@ -137,16 +137,46 @@ pub(crate) async fn run_within(check: &dyn Check, timeout: Duration) -> Run {
     Run { result, rec }
 }
 
+/// Runs a check that does not end by itself, with ever longer deadlines until one falls into `phase`: how long the
+/// way to it takes depends on the machine.
+pub(crate) async fn run_into(check: &dyn Check, phase: &str) -> Run {
+    for millis in [300, 1000, 3000, 10_000, 60_000] {
+        let run = run_within(check, Duration::from_millis(millis)).await;
+        if run.fact("stopped in phase") == Some(phase) {
+            return run;
+        }
+        assert_eq!(run.result, None, "it should not have ended: {}", run.rec.evidence);
+    }
+    panic!("the phase {phase} was never reached");
+}
+
 /// Builds and runs in one go.
 pub(crate) async fn run_with(entry: &CheckEntry, settings: &Value) -> Run {
     let check = build(entry, settings).unwrap_or_else(|findings| panic!("{findings:?}"));
     run(&*check).await
 }
 
+/// The rules of promtool's linter that names and help texts can break.
+fn lint(family: &breakwatch_model::MetricFamily) {
+    use breakwatch_model::{MetricKind, is_valid_metric_name};
+    let name = &*family.name;
+    // node_exporter takes the words of /proc/meminfo as they are.
+    let snake_case = name == name.to_lowercase() || name.starts_with("node_memory_");
+    assert!(is_valid_metric_name(name) && snake_case && !name.contains(':'), "{name}");
+    assert!(family.meta.help.ends_with('.'), "{name}: {}", family.meta.help);
+    assert_eq!(name.ends_with("_total"), family.meta.kind == MetricKind::Counter, "{name}");
+    for word in ["gauge", "counter", "summary", "histogram", "_ms", "milliseconds", "percent"] {
+        assert!(!name.contains(word), "{name}: {word}");
+    }
+    for reserved in ["_count", "_sum", "_bucket"] {
+        assert!(!name.ends_with(reserved), "{name}: {reserved}");
+    }
+}
+
 fn assert_no_double_series(rec: &Recorder) {
     let mut seen = std::collections::HashSet::new();
     for family in &rec.families {
-        assert!(!family.meta.help.is_empty(), "{} has no help", family.name);
+        lint(family);
         for point in &family.points {
             let series = family.series_labels(point).to_string();
             assert!(seen.insert(series.clone()), "{series} is there twice");

@@ -4,7 +4,7 @@
 //! ignores unknown ones, and writes their values into a log.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use breakwatch_plugin_api::{Diagnostics, Node, Secret, nearest, redact_url};
@@ -54,6 +54,10 @@ const MYSQL: [&str; 13] = [
 ];
 const SQLITE: [&str; 4] = ["mode", "cache", "immutable", "vfs"];
 
+/// Those of them that name files.
+const CERTIFICATES: [&str; 8] =
+    ["sslrootcert", "ssl-root-cert", "ssl-ca", "sslca", "sslcert", "ssl-cert", "sslkey", "ssl-key"];
+
 /// Where a server listens.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Address {
@@ -87,14 +91,14 @@ impl fmt::Debug for Dsn {
 
 impl Dsn {
     /// Reads a DSN; reports what is wrong without repeating any of it.
-    pub(super) fn read(node: &Node, diagnostics: &Diagnostics) -> Option<Self> {
+    pub(super) fn read(node: &Node, base_dir: &Path, diagnostics: &Diagnostics) -> Option<Self> {
         let complain = |what: &str| diagnostics.error(&node.place, what.to_owned());
         let Some(text) = node.as_str() else {
             complain("expected a DSN such as `postgres://user:password@host/name`");
             return None;
         };
         // A file read for its content usually ends its line.
-        match Self::parse(text.trim()) {
+        match Self::parse(text.trim(), base_dir) {
             Ok(dsn) => Some(dsn),
             Err(what) => {
                 complain(&what);
@@ -103,12 +107,12 @@ impl Dsn {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, base_dir: &Path) -> Result<Self, String> {
         let scheme = text.split(':').next().unwrap_or_default();
         match scheme {
-            "postgres" | "postgresql" => Self::postgres(text),
-            "mysql" | "mariadb" => Self::mysql(text),
-            "sqlite" => Self::sqlite(text),
+            "postgres" | "postgresql" => Self::postgres(text, base_dir),
+            "mysql" | "mariadb" => Self::mysql(text, base_dir),
+            "sqlite" => Self::sqlite(text, base_dir),
             _ => {
                 Err("expected a DSN that begins with `postgres:`, `mysql:`, `mariadb:` or `sqlite:`"
                     .to_owned())
@@ -116,10 +120,9 @@ impl Dsn {
         }
     }
 
-    fn postgres(text: &str) -> Result<Self, String> {
-        let url = read_url(text)?;
-        check_parameters(&url, &POSTGRES)?;
-        let options = PgConnectOptions::from_str(text).map_err(|_| unreadable("PostgreSQL"))?;
+    fn postgres(text: &str, base_dir: &Path) -> Result<Self, String> {
+        let url = read_url(text, base_dir, &POSTGRES)?;
+        let options = PgConnectOptions::from_str(url.as_str()).map_err(|_| unreadable("PostgreSQL"))?;
         let port = options.get_port();
         let host = options.get_host().to_owned();
         let directory =
@@ -138,11 +141,10 @@ impl Dsn {
         })
     }
 
-    fn mysql(text: &str) -> Result<Self, String> {
+    fn mysql(text: &str, base_dir: &Path) -> Result<Self, String> {
         let text = &text.replacen("mariadb:", "mysql:", 1);
-        let url = read_url(text)?;
-        check_parameters(&url, &MYSQL)?;
-        let options = MySqlConnectOptions::from_str(text).map_err(|_| unreadable("MySQL"))?;
+        let url = read_url(text, base_dir, &MYSQL)?;
+        let options = MySqlConnectOptions::from_str(url.as_str()).map_err(|_| unreadable("MySQL"))?;
         let address = match options.get_socket() {
             Some(path) => Address::Unix(path.clone()),
             None => Address::Tcp { host: options.get_host().to_owned(), port: options.get_port() },
@@ -157,13 +159,17 @@ impl Dsn {
         Ok(Self { driver: Driver::MySql(options), address, shown: redact_url(text), secrets: secrets(&url) })
     }
 
-    fn sqlite(text: &str) -> Result<Self, String> {
+    fn sqlite(text: &str, base_dir: &Path) -> Result<Self, String> {
         let (_, query) = text.split_once('?').unwrap_or((text, ""));
         for (name, _) in url::form_urlencoded::parse(query.as_bytes()) {
             check_parameter(&name, &SQLITE)?;
         }
         let options = SqliteConnectOptions::from_str(text).map_err(|_| unreadable("SQLite"))?;
         let file = options.get_filename().to_owned();
+        // In memory there is no file, only a name of the driver's.
+        let in_memory = file.starts_with("file:") || text.contains("mode=memory");
+        let file = if in_memory { file } else { base_dir.join(file) };
+        let options = if in_memory { options } else { options.filename(&file) };
         let shown = text.split('?').next().unwrap_or_default().to_owned();
         let options = options.disable_statement_logging();
         Ok(Self { driver: Driver::Sqlite(options), address: Address::Unix(file), shown, secrets: Vec::new() })
@@ -184,14 +190,28 @@ fn unreadable(which: &str) -> String {
     )
 }
 
-fn read_url(text: &str) -> Result<Url, String> {
-    Url::parse(text).map_err(|error| {
+/// Reads a DSN as a URL, holds its parameters against the known ones, and makes the paths of certificates absolute.
+fn read_url(text: &str, base_dir: &Path, known: &[&str]) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| {
         format!("is not a DSN ({error}); special characters of a password are written as `%40`")
-    })
-}
-
-fn check_parameters(url: &Url, known: &[&str]) -> Result<(), String> {
-    url.query_pairs().try_for_each(|(name, _)| check_parameter(&name, known))
+    })?;
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (name, value) in url.query_pairs() {
+        check_parameter(&name, known)?;
+        let mut value = value.into_owned();
+        if CERTIFICATES.contains(&&*name) {
+            let path = base_dir.join(&value);
+            if !path.is_file() {
+                return Err(format!("`{name}` names no file: {}", path.display()));
+            }
+            value = path.display().to_string();
+        }
+        pairs.push((name.into_owned(), value));
+    }
+    if !pairs.is_empty() {
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    }
+    Ok(url)
 }
 
 fn check_parameter(name: &str, known: &[&str]) -> Result<(), String> {
@@ -240,9 +260,10 @@ mod tests {
                 Address::Unix("/run/my.sock".into()),
                 "mysql://localhost/x?socket=%2Frun%2Fmy.sock",
             ),
+            ("sqlite:x.db", Address::Unix("/etc/x.db".into()), "sqlite:x.db"),
             ("sqlite:///var/x.db?mode=ro", Address::Unix("/var/x.db".into()), "sqlite:///var/x.db"),
         ] {
-            let dsn = Dsn::parse(text).unwrap_or_else(|what| panic!("{text}: {what}"));
+            let dsn = Dsn::parse(text, Path::new("/etc")).unwrap_or_else(|what| panic!("{text}: {what}"));
             assert_eq!((&dsn.address, dsn.shown.as_str()), (&address, shown), "{text}");
         }
     }
@@ -259,18 +280,22 @@ mod tests {
                 "postgres://u:hunter2@db/x?sslmod=require",
                 "unknown parameter `sslmod` (did you mean `sslmode`?)",
             ),
+            (
+                "postgres://u:hunter2@db/x?sslrootcert=no-such.pem",
+                "`sslrootcert` names no file: /etc/no-such.pem",
+            ),
             ("mysql://u:hunter2@db/x?ssl=hunter2", "unknown parameter `ssl`"),
             ("sqlite:x.db?mode=hunter2", "understands"),
             ("sqlite:x.db?pragma=1", "unknown parameter `pragma`"),
         ] {
-            let what = Dsn::parse(text).unwrap_err();
+            let what = Dsn::parse(text, Path::new("/etc")).unwrap_err();
             assert!(what.contains(part) && !what.contains("hunter2"), "{text}: {what}");
         }
     }
 
     #[test]
     fn the_password_is_known_in_all_its_forms() {
-        let dsn = Dsn::parse("postgres://u:p%40ss@db/x?password=other").unwrap();
+        let dsn = Dsn::parse("postgres://u:p%40ss@db/x?password=other", Path::new("/etc")).unwrap();
         let secrets: Vec<&str> = dsn.secrets.iter().map(Secret::expose).collect();
         assert_eq!(secrets, ["p%40ss", "p@ss", "other"]);
         assert!(!format!("{dsn:?}").contains("other"));

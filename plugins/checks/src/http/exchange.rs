@@ -166,6 +166,10 @@ async fn open(
     phases.leave();
     let lookup = phases.spent("resolve").saturating_sub(before);
     record_address(phases, address.ip(), lookup.as_secs_f64());
+    if settings.deny_networks.iter().any(|network| network.contains(address.ip())) {
+        let message = format!("{host} is at {}, which `deny_networks` forbids to ask", address.ip());
+        return Err(CheckFailure::new(FailureReason::Assertion, message));
+    }
     phases.enter("connect");
     let tcp = net::connect(address).await?;
     if hop.url.scheme() != "https" {

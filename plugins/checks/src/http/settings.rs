@@ -10,8 +10,8 @@ use url::Url;
 
 use super::expect::Expect;
 use crate::limits::Limits;
-use crate::net::IpFamily;
 use crate::net::tls::TlsSettings;
+use crate::net::{Cidr, IpFamily};
 
 /// How much of the decoded body is read unless told otherwise: enough for a health page, little enough for a
 /// thousand checks at once.
@@ -20,6 +20,9 @@ const DEFAULT_MAX_BODY: u64 = 1024 * 1024;
 const LARGEST_MAX_BODY: u64 = 64 * 1024 * 1024;
 /// As curl's and browsers' limits go, at the low end.
 const DEFAULT_MAX_REDIRECTS: u64 = 10;
+
+/// Link-local addresses: nothing that is monitored lives there, but the metadata services of clouds do.
+const DENIED: [&str; 2] = ["169.254.0.0/16", "fe80::/10"];
 
 /// Which HTTP version is spoken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -49,6 +52,8 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     pub(super) max_body: usize,
     pub(super) ip_family: IpFamily,
+    /// Addresses that are never asked.
+    pub(super) deny_networks: Vec<Cidr>,
     pub(super) speak: Speak,
 }
 
@@ -69,6 +74,7 @@ impl Settings {
         let limits = Limits::read(section, true);
         let max_body = read_max_body(section, &expect);
         let ip_family = IpFamily::read(section);
+        let deny_networks = read_networks(section);
         let versions = [("auto", Speak::Auto), ("1.1", Speak::Http1), ("2", Speak::Http2)];
         let speak = section.choice("http_version", &versions).unwrap_or_default();
         if url.as_ref().is_some_and(|url| url.scheme() == "http")
@@ -92,6 +98,7 @@ impl Settings {
             limits,
             max_body,
             ip_family,
+            deny_networks,
             speak,
         })
     }
@@ -183,6 +190,21 @@ fn take_credentials(url: &mut Url) -> Option<HeaderValue> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     value
+}
+
+fn read_networks(section: &mut Section<'_>) -> Vec<Cidr> {
+    let defaults = || DENIED.iter().filter_map(|text| Cidr::parse(text).ok()).collect();
+    let Some(texts) = section.strings("deny_networks") else { return defaults() };
+    let mut networks = Vec::with_capacity(texts.len());
+    for text in texts {
+        match Cidr::parse(&text) {
+            Ok(network) => networks.push(network),
+            Err(expected) => {
+                section.error_at("deny_networks", format!("expected {expected}, found {text:?}"));
+            }
+        }
+    }
+    networks
 }
 
 /// The cap on the body; an expected maximum needs no more than one byte beyond itself.

@@ -19,11 +19,7 @@ fn conformance() -> Option<PathBuf> {
     if root.is_dir() {
         return Some(root);
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "no conformance data in {}", root.display());
-    println!(
-        "LEFT OUT: no conformance data in {}; the recorded plugin outputs were not tried",
-        root.display()
-    );
+    breakwatch_sim::left_out("there is no conformance data; the recorded plugin outputs were not tried");
     None
 }
 

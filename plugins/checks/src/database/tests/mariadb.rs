@@ -1,7 +1,5 @@
 //! Against a real MariaDB.
 
-use std::time::Duration;
-
 use breakwatch_model::FailureReason;
 use breakwatch_sim::servers::{MariaDb, PASSWORD};
 use serde_json::json;
@@ -9,7 +7,7 @@ use serde_json::json;
 use super::super::ENTRY;
 use super::{all_phases_took_time, ask, ask_with, judged_by_value};
 use crate::testing::certs::Authority;
-use crate::testing::{GENEROUS, build, run_within};
+use crate::testing::{GENEROUS, build, run_into};
 
 #[tokio::test]
 async fn what_a_server_can_do() {
@@ -81,7 +79,7 @@ async fn refusals(dsn: &str) {
 
 async fn a_query_nobody_waits_for_ends(dsn: &str) {
     let check = build(&ENTRY, &json!({ "dsn": dsn, "query": "SELECT sleep(1000), 'abandoned'" })).unwrap();
-    let run = run_within(&*check, Duration::from_secs(2)).await;
+    let run = run_into(&*check, "query").await;
     assert!(run.result.is_none() || run.failure().reason == FailureReason::Timeout, "{:?}", run.result);
     let left = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%abandoned%' \
                 AND id <> connection_id()";

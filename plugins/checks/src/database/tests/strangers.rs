@@ -1,7 +1,5 @@
 //! Servers that are no databases, or broken ones.
 
-use std::time::Duration;
-
 use breakwatch_model::FailureReason;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -9,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use super::super::ENTRY;
 use super::ask;
 use crate::testing::server;
-use crate::testing::{build, run_within};
+use crate::testing::{build, run_into};
 
 #[tokio::test]
 async fn one_that_never_answers() {
@@ -21,9 +19,8 @@ async fn one_that_never_answers() {
     for scheme in ["postgres", "mysql"] {
         let dsn = format!("{scheme}://u:hunter2@{}/x", silent.address);
         let check = build(&ENTRY, &json!({ "dsn": dsn })).unwrap();
-        let run = run_within(&*check, Duration::from_millis(500)).await;
+        let run = run_into(&*check, "auth").await;
         assert_eq!(run.result, None, "{scheme}");
-        assert_eq!(run.fact("stopped in phase"), Some("auth"), "{scheme}");
         assert!(run.value("breakwatch_database_duration_seconds", r#"{phase="auth"}"#).unwrap() > 0.1);
         run.hides(&["hunter2"]);
     }

@@ -95,3 +95,16 @@ async fn credentials_do_not_leave_the_host() {
         assert!(!there.contains(secret), "{secret}: {there}");
     }
 }
+
+#[tokio::test]
+async fn no_redirect_leads_to_a_denied_network() {
+    let server = server::http(|_| redirect(302, "http://169.254.169.254/latest/meta-data/")).await;
+    let run = run_with(&ENTRY, &json!({ "url": server.url("/") })).await;
+    let message = "169.254.169.254 is at 169.254.169.254, which `deny_networks` forbids to ask";
+    assert_eq!(run.failure().message, message);
+    // By name, after resolution, and for the configured URL as well.
+    let local = server.url("/").replace("127.0.0.1", "localhost");
+    let settings = json!({ "url": local, "ip_family": "ipv4", "deny_networks": "127.0.0.0/8" });
+    let run = run_with(&ENTRY, &settings).await;
+    assert_eq!(run.failure().message, "localhost is at 127.0.0.1, which `deny_networks` forbids to ask");
+}

@@ -61,6 +61,10 @@ fn mistakes_are_reported_at_their_place() {
             "degraded: `latency` lies beyond that of `unhealthy`: degraded could never be seen",
         ),
         (
+            json!({ "url": "http://x/", "deny_networks": ["10.0.0.0/33"] }),
+            "deny_networks: expected a network such as `169.254.0.0/16` or `fe80::/10`, found \"10.0.0.0/33\"",
+        ),
+        (
             json!({ "url": "http://x/", "max_body": "1KiB", "expect": { "body_max": "2KiB" } }),
             "max_body: `expect.body_max` lies beyond `max_body`, the part that is read",
         ),
@@ -95,7 +99,7 @@ fn every_key_that_is_read_is_documented() {
     let check = json!({
         "url": "http://x/", "method": "GET", "headers": {}, "body": "", "auth": { "bearer": "x" }, "expect": {},
         "follow_redirects": true, "max_redirects": 1, "tls": {}, "degraded": {}, "unhealthy": {},
-        "max_body": "1KiB", "ip_family": "any", "http_version": "auto",
+        "max_body": "1KiB", "deny_networks": [], "ip_family": "any", "http_version": "auto",
     });
     assert!(build(&ENTRY, &check).is_ok());
     let mut read: Vec<&str> = check.as_object().unwrap().keys().map(String::as_str).collect();
