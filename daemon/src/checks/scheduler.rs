@@ -197,8 +197,15 @@ impl Scheduler {
                 return self.recover();
             }
         };
+        let now = self.clock.monotonic();
         let Some(slot) = self.slots.get_mut(&name) else { return };
         slot.running = false;
+        // Grid lines that passed while the run was under way were skipped, not queued.
+        let missed = slot.grid.lines_between(slot.due, now);
+        if missed > 0 {
+            slot.unit.state.lock().missed += missed;
+            self.runner.instruments.runs_missed(&slot.unit.id.kind, missed);
+        }
         slot.due = end.next_due;
         for waiter in slot.waiters.drain(..) {
             let _ = waiter.send(end.status);

@@ -1,0 +1,282 @@
+//! The check engine alone, in simulated time: scripted checks, a clock that moves with tokio's paused time, a
+//! history in memory. A test says how a check behaves as a function of time and looks at what came of it.
+#![allow(dead_code, unreachable_pub, reason = "each test program uses the part it needs")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use breakwatch::breakers::{Breakers, GuardKind, TransitionListener};
+use breakwatch::changes::Changes;
+use breakwatch::checks::publish::Publisher;
+use breakwatch::checks::runner::Runner;
+use breakwatch::checks::scheduler::{Command, Pulse, Scheduler, Units};
+use breakwatch::checks::series::{Identity, SeriesWriter};
+use breakwatch::checks::unit::{CheckSettings, CheckUnit, ProbePace};
+use breakwatch::telemetry::instruments::Instruments;
+use breakwatch_breaker::{Config, Preset, State};
+use breakwatch_model::{
+    CancelToken, CheckFailure, Clock as _, FailureReason, Impact, Labels, Matcher, Queryable as _, Sample,
+    SelectHints, Status, TimeRange, Timestamp,
+};
+use breakwatch_plugin_api::{Check, CheckContext, ComponentId, Recorder};
+use breakwatch_sim::SimClock;
+use breakwatch_store::memory::MemoryHistory;
+use opentelemetry_sdk::Resource;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Wall time at which every simulation starts.
+pub const START: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+/// How one attempt goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Act {
+    /// Ends after this long, and works.
+    Works(Duration),
+    /// Ends after this long, and works badly.
+    Degraded(Duration),
+    /// Ends after this long, and fails.
+    Fails(Duration),
+    /// Panics at once.
+    Panics,
+    /// Never ends.
+    Hangs,
+    /// The daemon could not look.
+    Local,
+}
+
+/// At once, and works.
+pub const OK: Act = Act::Works(Duration::ZERO);
+/// At once, and fails.
+pub const BAD: Act = Act::Fails(Duration::ZERO);
+
+type Script = dyn Fn(Duration) -> Act + Send + Sync;
+
+/// A check that behaves as a script says, and remembers when it was asked.
+pub struct Scripted {
+    clock: Arc<SimClock>,
+    origin: Instant,
+    script: Box<Script>,
+    /// When each attempt began and ended, since the start.
+    pub attempts: Mutex<Vec<(Duration, Option<Duration>)>>,
+}
+
+impl Scripted {
+    fn since(&self) -> Duration {
+        use breakwatch_model::Clock as _;
+        self.clock.monotonic() - self.origin
+    }
+
+    /// When attempts began.
+    pub fn begun(&self) -> Vec<Duration> {
+        self.attempts.lock().iter().map(|(begun, _)| *begun).collect()
+    }
+}
+
+#[async_trait]
+impl Check for Scripted {
+    async fn run(&self, _: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
+        let begun = self.since();
+        let index = {
+            let mut attempts = self.attempts.lock();
+            attempts.push((begun, None));
+            attempts.len() - 1
+        };
+        let failure = || CheckFailure::new(FailureReason::Connect, "connection refused");
+        let outcome = match (self.script)(begun) {
+            Act::Works(takes) => {
+                tokio::time::sleep(takes).await;
+                Ok(())
+            }
+            Act::Degraded(takes) => {
+                tokio::time::sleep(takes).await;
+                rec.degrade(CheckFailure::new(FailureReason::Latency, "slow"));
+                Ok(())
+            }
+            Act::Fails(takes) => {
+                tokio::time::sleep(takes).await;
+                Err(failure())
+            }
+            Act::Panics => panic!("scripted"),
+            Act::Hangs => std::future::pending().await,
+            Act::Local => Err(CheckFailure::new(FailureReason::Internal, "no file descriptor")),
+        };
+        self.attempts.lock()[index].1 = Some(self.since());
+        outcome
+    }
+
+    fn target(&self) -> String {
+        "scripted".to_owned()
+    }
+}
+
+/// The engine around scripted checks.
+pub struct Engine {
+    pub clock: Arc<SimClock>,
+    pub origin: Instant,
+    pub units: Units,
+    pub breakers: Arc<Breakers>,
+    pub history: Arc<MemoryHistory>,
+    pub transitions: Arc<Mutex<Vec<(Duration, String, State)>>>,
+    pub pulse: Arc<Pulse>,
+    pub runner: Runner,
+    pub commands: Option<mpsc::Sender<Command>>,
+    task: Option<JoinHandle<()>>,
+}
+
+/// Settings most tests change one thing of: every ten seconds, five at most, no repetition.
+pub fn settings() -> CheckSettings {
+    CheckSettings {
+        interval: Duration::from_secs(10),
+        timeout: Duration::from_secs(5),
+        retries: 0,
+        retry_interval: Duration::from_secs(2),
+        pace: ProbePace::Stretch,
+        start_grace: Duration::ZERO,
+        negate: false,
+        labels: Labels::empty(),
+        impact: Impact::High,
+        category: "all".to_owned(),
+        depends_on: Vec::new(),
+        description: String::new(),
+        runbook_url: String::new(),
+        dashboard_url: String::new(),
+    }
+}
+
+/// A check's breaker without jitter: three failures, 30 s open doubling to 5 min, two good probes.
+pub fn breaker() -> Config {
+    Config { jitter: 0.0, failure_rate: None, ..Preset::Check.config() }
+}
+
+impl Engine {
+    pub fn new() -> Self {
+        use breakwatch_model::Clock as _;
+        let clock = Arc::new(SimClock::new(START));
+        let origin = clock.monotonic();
+        let transitions = Arc::new(Mutex::new(Vec::new()));
+        let listener: TransitionListener = {
+            let transitions = Arc::clone(&transitions);
+            Arc::new(move |guard, transition| {
+                transitions.lock().push((transition.at - origin, guard.name.to_string(), transition.to));
+            })
+        };
+        let history = Arc::new(MemoryHistory::new());
+        let instruments = Instruments::new(Resource::builder_empty().build());
+        let identity = Identity { job: "breakwatch".into(), instance: "here".into() };
+        let writer = SeriesWriter::new(Arc::clone(&history) as _, identity);
+        let runner = Runner {
+            clock: Arc::clone(&clock) as _,
+            publisher: Publisher::new(writer, instruments.clone()),
+            instruments,
+            changes: Changes::default(),
+            bulkhead: Arc::new(Semaphore::new(1024)),
+            started: origin,
+        };
+        Self {
+            pulse: Arc::new(Pulse::new(origin)),
+            clock,
+            origin,
+            units: Units::default(),
+            breakers: Arc::new(Breakers::new(listener)),
+            history,
+            transitions,
+            runner,
+            commands: None,
+            task: None,
+        }
+    }
+
+    /// Adds a check (before or after the start; afterwards a refresh is due).
+    pub fn add(
+        &self,
+        id: &str,
+        settings: CheckSettings,
+        script: impl Fn(Duration) -> Act + Send + Sync + 'static,
+    ) -> (Arc<Scripted>, Arc<CheckUnit>) {
+        use breakwatch_model::Clock as _;
+        let check = Arc::new(Scripted {
+            clock: Arc::clone(&self.clock),
+            origin: self.origin,
+            script: Box::new(script),
+            attempts: Mutex::default(),
+        });
+        let name: Arc<str> = id.into();
+        let now = self.clock.monotonic();
+        let guard = self.breakers.ensure(&name, GuardKind::Check, breaker(), None, now).expect("breaker");
+        let id = ComponentId::parse(id).expect("id");
+        let unit = Arc::new(CheckUnit::new(id, Arc::clone(&check) as _, settings, 0, guard));
+        let before = self.units.write().insert(name, Arc::clone(&unit));
+        if let Some(before) = before {
+            unit.inherit(&before);
+        }
+        (check, unit)
+    }
+
+    /// Starts the scheduler.
+    pub fn start(&mut self) {
+        let (commands, queue) = mpsc::channel(64);
+        let scheduler = Scheduler::new(self.runner.clone(), Arc::clone(&self.units), Arc::clone(&self.pulse));
+        self.task = Some(tokio::spawn(scheduler.run(queue)));
+        self.commands = Some(commands);
+    }
+
+    pub async fn command(&self, command: Command) {
+        self.commands.as_ref().expect("started").send(command).await.expect("the scheduler runs");
+    }
+
+    /// Runs a check now; what was found.
+    pub async fn run_now(&self, name: &str) -> Option<Status> {
+        let (answer, found) = oneshot::channel();
+        self.command(Command::RunNow(name.into(), answer)).await;
+        found.await.expect("an answer")
+    }
+
+    /// Lets this much simulated time pass.
+    pub async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    /// Stops the scheduler in order.
+    pub async fn stop(&mut self) {
+        self.command(Command::Stop).await;
+        self.task.take().expect("started").await.expect("the scheduler ends well");
+    }
+
+    pub fn status(&self, unit: &CheckUnit) -> Status {
+        use breakwatch_model::Clock as _;
+        unit.status(self.clock.now())
+    }
+
+    /// The stored samples of a series of a check, as seconds since the start and values; stale markers are `None`.
+    pub fn samples(&self, metric: &str, check: &str) -> Vec<(f64, Option<f64>)> {
+        let matchers = [Matcher::equal("__name__", metric), Matcher::equal("check", check)];
+        let cancel = CancelToken::new();
+        let selector = self.history.prepare(&matchers, &cancel).expect("prepare");
+        let range = TimeRange::new(Timestamp(i64::MIN / 2), Timestamp(i64::MAX / 2));
+        let mut set =
+            self.history.select(&selector, range, &SelectHints::default(), &cancel).expect("select");
+        let mut samples: Vec<Sample> = Vec::new();
+        while set.next_series().expect("series").is_some() {
+            while set.next_chunk(&mut samples).expect("chunk") {}
+        }
+        samples.sort_by_key(|sample| sample.t);
+        let value = |sample: &Sample| (!sample.is_stale()).then_some(sample.v);
+        samples.iter().map(|s| ((s.t.0 - START.0) as f64 / 1000.0, value(s))).collect()
+    }
+
+    /// What the breaker of a check went through: seconds since the start, and the new state.
+    pub fn breaker_path(&self, name: &str) -> Vec<(f64, State)> {
+        let transitions = self.transitions.lock();
+        let mine = transitions.iter().filter(|(_, of, _)| of == name);
+        mine.map(|(at, _, to)| (at.as_secs_f64(), *to)).collect()
+    }
+
+    /// Runs of a check by status.
+    pub fn runs(unit: &CheckUnit) -> BTreeMap<Status, u64> {
+        unit.state.lock().runs.clone()
+    }
+}
