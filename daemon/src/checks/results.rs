@@ -96,12 +96,13 @@ impl CheckState {
 pub struct History(VecDeque<(i64, Status)>);
 
 impl History {
-    /// Notes a status at a time.
+    /// Notes a status at a time; of a minute the worst stays. Times may come in any order.
     pub fn add(&mut self, at: Timestamp, status: Status) {
         let bar = at.0.div_euclid(BAR.as_millis() as i64);
-        match self.0.back_mut() {
-            Some((last, worst)) if *last == bar => *worst = worse(*worst, status),
-            _ => self.0.push_back((bar, status)),
+        let place = self.0.partition_point(|(known, _)| *known < bar);
+        match self.0.get_mut(place) {
+            Some((known, worst)) if *known == bar => *worst = worse(*worst, status),
+            _ => self.0.insert(place, (bar, status)),
         }
         while self.0.len() > Self::BARS {
             self.0.pop_front();

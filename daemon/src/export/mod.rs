@@ -9,9 +9,10 @@ mod batch;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use breakwatch_breaker::Outcome;
+use breakwatch_exporters::{Delivery, RetrySettings};
 use breakwatch_model::{Batch, Clock, Cursor, Follower, SeriesRef, StateStore, Table};
 use breakwatch_plugin_api::{ExportError, ExportSeries, Exporter, SampleBatch};
 use futures_util::FutureExt as _;
@@ -20,12 +21,11 @@ use tokio::sync::watch;
 use crate::breakers::Guard;
 use crate::telemetry::instruments::Instruments;
 
-/// How long to wait for more samples once caught up: the store makes samples durable every second, and a few
-/// seconds of them make a request worth its overhead.
-const IDLE: Duration = Duration::from_secs(5);
-/// First and longest wait after a failed attempt.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_CAP: Duration = Duration::from_secs(30);
+/// How long to wait for more samples once caught up, at least: the store makes samples durable every second, and a
+/// few seconds of them make a request worth its overhead.
+const IDLE: Duration = Duration::from_secs(2);
+/// The wait before the store is asked again after it could not be read.
+const STORE_RETRY: Duration = Duration::from_secs(5);
 /// The most one export call may take in all.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -37,6 +37,8 @@ pub struct ExportLoop {
     pub exporter: Arc<dyn Exporter>,
     /// Its breaker.
     pub guard: Arc<Guard>,
+    /// What happens after a failure, and how much is sent at once.
+    pub delivery: Delivery,
     /// What was appended.
     pub follower: Arc<dyn Follower>,
     /// Keeps the cursor.
@@ -53,32 +55,35 @@ impl ExportLoop {
         let mut cursor = self.load_cursor();
         let mut series: HashMap<SeriesRef, Option<Arc<ExportSeries>>> = HashMap::new();
         let mut rng = fastrand::Rng::new();
-        let mut attempts = 0u32;
+        let mut failures = Failures::default();
+        let idle = self.delivery.batch.flush_timeout.max(IDLE);
         loop {
             let stopping = *stop.borrow();
             let followed = self.follow(cursor).await;
             let wait = match followed {
-                None => RETRY_CAP,
+                None => STORE_RETRY,
                 Some(followed) => {
                     let batch = batch::build(&followed.samples, &*self.follower, &mut series);
-                    match self.send(&batch).await {
-                        Ok(()) => {
-                            attempts = 0;
+                    let sent = self.send(&batch).await;
+                    let given_up = sent.is_err() && failures.give_up(&self.delivery.retry, self.clock.monotonic());
+                    match sent {
+                        Err(asked) if !given_up => asked.unwrap_or_else(|| failures.wait(&self.delivery.retry, &mut rng)),
+                        sent => {
+                            if sent.is_err() {
+                                self.drop_batch(&batch);
+                            }
+                            failures = Failures::default();
                             let moved = followed.next != cursor;
                             cursor = followed.next;
                             if moved {
                                 self.save_cursor(cursor).await;
                             }
-                            if followed.caught_up { IDLE } else { Duration::ZERO }
-                        }
-                        Err(asked) => {
-                            attempts = attempts.saturating_add(1);
-                            asked.unwrap_or_else(|| backoff(attempts, &mut rng)).min(RETRY_CAP * 2)
+                            if followed.caught_up { idle } else { Duration::ZERO }
                         }
                     }
                 }
             };
-            if stopping && (attempts > 0 || wait == IDLE) {
+            if stopping && (failures.any() || wait == idle) {
                 return;
             }
             tokio::select! {
@@ -149,6 +154,13 @@ impl ExportLoop {
         end
     }
 
+    /// A batch that the settings say not to keep trying.
+    fn drop_batch(&self, batch: &SampleBatch) {
+        let points: u64 = batch.series.iter().map(|series| series.samples.len() as u64).sum();
+        tracing::warn!(exporter = &*self.id, points, "a batch was given up as `retry_on_failure` says");
+        self.instruments.exported(&self.id, 0, points, Duration::ZERO);
+    }
+
     fn load_cursor(&self) -> Cursor {
         let saved = self.state.get(Table::Cursors, &self.id);
         let cursor = saved.and_then(|value| serde_json::from_slice(&value).ok());
@@ -173,9 +185,56 @@ fn retryable(message: &str) -> ExportError {
     ExportError::Retryable { message: message.to_owned(), retry_after: None }
 }
 
-/// Doubling, with the upper half random so that several daemons do not come back together.
-fn backoff(attempts: u32, rng: &mut fastrand::Rng) -> Duration {
-    let doubled =
-        RETRY_FIRST.saturating_mul(1u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX));
-    doubled.min(RETRY_CAP).mul_f64(0.5 + 0.5 * rng.f64())
+/// Failed attempts at one batch.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+    since: Option<Instant>,
+}
+
+impl Failures {
+    /// Counts a failure; says whether the batch is to be given up.
+    fn give_up(&mut self, retry: &RetrySettings, now: Instant) -> bool {
+        self.count = self.count.saturating_add(1);
+        let since = *self.since.get_or_insert(now);
+        let limited = !retry.max_elapsed_time.is_zero();
+        !retry.enabled || limited && now.saturating_duration_since(since) >= retry.max_elapsed_time
+    }
+
+    /// How long to wait: growing to a cap, random to both sides so that several daemons do not come back together.
+    fn wait(&self, retry: &RetrySettings, rng: &mut fastrand::Rng) -> Duration {
+        let exponent = i32::try_from(self.count.saturating_sub(1)).unwrap_or(i32::MAX);
+        let grown = retry.initial_interval.as_secs_f64() * retry.multiplier.powi(exponent);
+        let capped = grown.min(retry.max_interval.as_secs_f64());
+        let random = 1.0 + retry.randomization_factor * (2.0 * rng.f64() - 1.0);
+        Duration::try_from_secs_f64(capped * random).unwrap_or(retry.max_interval)
+    }
+
+    fn any(&self) -> bool {
+        self.count > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use breakwatch_model::{Clock as _, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_their_cap_and_end_when_they_are_told_to() {
+        let retry = RetrySettings { max_elapsed_time: Duration::from_secs(60), ..RetrySettings::default() };
+        let (start, mut rng) = (SystemClock.monotonic(), fastrand::Rng::with_seed(7));
+        let mut failures = Failures::default();
+        assert!(!failures.give_up(&retry, start));
+        let first = failures.wait(&retry, &mut rng);
+        for _ in 0..50 {
+            assert!(!failures.give_up(&retry, start + Duration::from_secs(59)));
+        }
+        let late = failures.wait(&retry, &mut rng);
+        assert!(first < late && late <= retry.max_interval.mul_f64(1.0 + retry.randomization_factor), "{first:?} {late:?}");
+        assert!(failures.give_up(&retry, start + Duration::from_secs(60)));
+        let never = RetrySettings { enabled: false, ..RetrySettings::default() };
+        assert!(Failures::default().give_up(&never, start));
+    }
 }

@@ -14,7 +14,7 @@ use super::checks::Restored;
 use super::load::{Loaded, check_listen, data_dir, external_url};
 use super::reloader::Reloader;
 use super::stores::Stores;
-use super::{auth, checks, notifiers, resource, selfscrape};
+use super::{auth, bars, checks, notifiers, resource, selfscrape};
 use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
 use crate::breakers::{Breakers, TransitionListener};
 use crate::changes::Changes;
@@ -263,6 +263,8 @@ impl Core {
         };
         reloader.start_exporters().map_err(StartError::Config)?;
 
+        let restoring = Arc::clone(&shared);
+        tokio::task::spawn_blocking(move || bars::restore(&restoring));
         let (stop_http, http_stopped) = oneshot::channel::<()>();
         let http = tokio::spawn(server::serve(listener, Arc::clone(&shared), async {
             let _ = http_stopped.await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use breakwatch_breaker::Preset;
 use breakwatch_config::Config;
-use breakwatch_exporters::EXPORTERS;
+use breakwatch_exporters::{Delivery, EXPORTERS};
 use breakwatch_model::Clock;
 use breakwatch_plugin_api::{Diagnostics, Exporter, ExporterContext};
 
@@ -20,6 +20,8 @@ pub struct Guarded {
     pub exporter: Arc<dyn Exporter>,
     /// Its breaker.
     pub guard: Arc<Guard>,
+    /// What happens after a failure, and how much is sent at once.
+    pub delivery: Delivery,
 }
 
 /// Builds every exporter that pushes. `prometheus` is no such exporter: it is `/metrics`.
@@ -43,6 +45,8 @@ pub fn build(
         };
         let diagnostics = Diagnostics::new();
         let exporter = (entry.parse)(&settings.settings, &context, &diagnostics);
+        // Its mistakes were reported by the line above: both read the same settings.
+        let delivery = Delivery::read(&settings.settings, &Diagnostics::new());
         if diagnostics.has_errors() {
             let faults: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
             return Err(faults.join("\n"));
@@ -55,7 +59,7 @@ pub fn build(
         let guard = breakers
             .ensure(&name, GuardKind::Exporter, breaker, restored.breaker(&name), clock.monotonic())
             .map_err(|error| error.to_string())?;
-        exporters.insert(Arc::clone(&name), Guarded { id: name, exporter: Arc::from(exporter), guard });
+        exporters.insert(Arc::clone(&name), Guarded { id: name, exporter: Arc::from(exporter), guard, delivery });
     }
     breakers.retain(|guard| guard.kind != GuardKind::Exporter || exporters.contains_key(&guard.name));
     Ok(exporters)

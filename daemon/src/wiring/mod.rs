@@ -1,6 +1,7 @@
 //! Puts the daemon together from its configuration: one file per subsystem, and no policy.
 
 pub mod auth;
+pub mod bars;
 pub mod breaker;
 pub mod checks;
 pub mod daemon;

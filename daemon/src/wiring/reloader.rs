@@ -164,6 +164,7 @@ impl Reloader {
                 id: guarded.id,
                 exporter: guarded.exporter,
                 guard: guarded.guard,
+                delivery: guarded.delivery,
                 follower: shared.store.follower(),
                 state: Arc::clone(&shared.state),
                 clock: Arc::clone(&shared.clock),
