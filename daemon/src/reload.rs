@@ -58,11 +58,22 @@ impl ReloadHandle {
         }
     }
 
+    /// Whether the last reload succeeded.
+    #[must_use]
+    pub fn successful(&self) -> bool {
+        self.outcome.successful.load(Ordering::Relaxed)
+    }
+
+    /// When the configuration was last loaded.
+    #[must_use]
+    pub fn succeeded_at(&self) -> Timestamp {
+        Timestamp(self.outcome.succeeded_at.load(Ordering::Relaxed))
+    }
+
     /// The last outcome as metric families.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
-        let successful = self.outcome.successful.load(Ordering::Relaxed);
-        let at = Timestamp(self.outcome.succeeded_at.load(Ordering::Relaxed));
+        let (successful, at) = (self.successful(), self.succeeded_at());
         let one = |family: MetricFamily, value| family.with(Labels::empty(), value);
         vec![
             one(

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::auth::Refusal;
 
@@ -37,6 +36,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The status code that goes with it.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.parts().1
+    }
+
     fn parts(self) -> (&'static str, StatusCode) {
         match self {
             Self::BadData => ("bad_data", StatusCode::BAD_REQUEST),
@@ -101,10 +106,19 @@ impl From<Refusal> for ApiError {
     }
 }
 
+/// The envelope of a failure, its fields in Prometheus' order.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Failure<'a> {
+    status: &'static str,
+    error_type: &'static str,
+    error: &'a str,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (error_type, code) = self.kind.parts();
-        let body = json!({ "status": "error", "errorType": error_type, "error": self.message });
+        let body = Failure { status: "error", error_type, error: &self.message };
         let mut response = (code, Json(body)).into_response();
         if code == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"breakwatch\"");

@@ -1,6 +1,7 @@
 //! The daemon's one listener: page, API, `/metrics`. Handlers translate between HTTP and the rest; they decide
 //! nothing. One file per API.
 
+mod am;
 pub mod auth;
 mod breakers_api;
 mod checks_api;
@@ -13,5 +14,9 @@ mod metrics;
 mod query;
 mod routes;
 mod rules_api;
+mod rules_filter;
+mod series_api;
 pub mod server;
+mod status_api;
 mod ui;
+mod write_api;

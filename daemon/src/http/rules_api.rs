@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use breakwatch_alerts::BREAKER_ALERT;
 use breakwatch_alerts::rules::{ActiveAlert, Group, RuleView};
@@ -12,25 +13,30 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, ErrorKind, success};
 use super::query::Params;
+use super::rules_filter::{Wanted, token};
+use super::series_api::answer;
 use crate::shared::Shared;
 
-/// `GET /api/v1/rules`; `type=alert|record` restricts.
-pub(super) async fn rules(State(shared): State<Arc<Shared>>, params: Params) -> Result<Response, ApiError> {
-    let wanted = match params.get("type") {
-        None | Some("") => None,
-        Some("alert") => Some(true),
-        Some("record") => Some(false),
-        Some(other) => {
-            let message = format!("not supported value {other:?}");
-            return Err(super::query::invalid("type", &message));
-        }
-    };
+/// `GET /api/v1/rules`, filtered and paged as in Prometheus.
+pub(super) async fn rules(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
+    let wanted = Wanted::read(&params)?;
     let rules = shared.rules.clone();
-    let groups = blocking(move || {
-        rules.with(|groups| groups.iter().map(|group| describe_group(group, wanted)).collect::<Vec<_>>())
+    let found = blocking(move || {
+        rules.with(|groups| {
+            let groups = groups.iter().filter_map(|group| Some((token(group), wanted.describe(group)?)));
+            wanted.page.cut(groups)
+        })
     });
-    let groups: Vec<Value> = groups.await?.into_iter().flatten().collect();
-    Ok(success(json!({ "groups": groups })))
+    let (groups, next) = found.await??;
+    let mut data = json!({ "groups": groups });
+    if let (Some(next), Some(fields)) = (next, data.as_object_mut()) {
+        fields.insert("groupNextToken".to_owned(), json!(next));
+    }
+    Ok(answer(&headers, &data, false))
 }
 
 /// `GET /api/v1/alerts`: pending and firing alerts of rules, and the alerts of open breakers.
@@ -45,7 +51,9 @@ pub(super) async fn alerts(State(shared): State<Arc<Shared>>) -> Result<Response
     });
     let mut alerts = active.await?;
     let snapshot = shared.alerting.snapshot();
-    alerts.extend(snapshot.firing.iter().filter(|alert| alert.name() == BREAKER_ALERT).map(describe_breaker_alert));
+    alerts.extend(
+        snapshot.firing.iter().filter(|alert| alert.name() == BREAKER_ALERT).map(describe_breaker_alert),
+    );
     Ok(success(json!({ "alerts": alerts })))
 }
 
@@ -54,29 +62,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     done.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))
 }
 
-/// A group, unless nothing in it is wanted.
-fn describe_group(group: &Group, alerting: Option<bool>) -> Option<Value> {
-    let rules: Vec<Value> = group
-        .rules()
-        .iter()
-        .filter(|rule| alerting.is_none_or(|wanted| rule.alerting.is_some() == wanted))
-        .map(describe_rule)
-        .collect();
-    if rules.is_empty() && alerting.is_some() {
-        return None;
-    }
-    Some(json!({
-        "name": group.name(),
-        "file": group.file(),
-        "rules": rules,
-        "interval": group.interval().as_secs_f64(),
-        "limit": group.limit(),
-        "evaluationTime": group.evaluation_time().as_secs_f64(),
-        "lastEvaluation": group.last_evaluation().to_rfc3339(),
-    }))
-}
-
-fn describe_rule(rule: &RuleView) -> Value {
+pub(super) fn describe_rule(rule: &RuleView, with_alerts: bool) -> Value {
     let mut value = json!({
         "name": &*rule.name,
         "query": &*rule.query,
@@ -95,7 +81,8 @@ fn describe_rule(rule: &RuleView) -> Value {
         fields.insert("duration".to_owned(), json!(alerting.hold.as_secs_f64()));
         fields.insert("keepFiringFor".to_owned(), json!(alerting.keep_firing_for.as_secs_f64()));
         fields.insert("annotations".to_owned(), json!(alerting.annotations));
-        let alerts: Vec<Value> = alerting.alerts.iter().map(describe_alert).collect();
+        let shown = alerting.alerts.iter().filter(|_| with_alerts);
+        let alerts: Vec<Value> = shown.map(describe_alert).collect();
         fields.insert("alerts".to_owned(), json!(alerts));
     }
     value

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
 use super::{breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
+use super::{series_api, status_api, write_api};
 use crate::shared::Shared;
 
 /// The largest request body read, apart from routes that say otherwise.
@@ -37,13 +38,37 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/resilience/circuit-breakers", Read, get(breakers_api::list))
         .add("/api/resilience/circuit-breakers/{*name}", Read, get(breakers_api::one))
         .add("/api/resilience/circuit-breakers/{*name}", Operate, post(breakers_api::act));
-    routes
-        .add("/api/v1/query", Read, get(query::query).post(query::query))
-        .add("/api/v1/query_range", Read, get(query::query_range).post(query::query_range))
+    prometheus_api(routes)
         .add("/api/v1/rules", Read, get(rules_api::rules))
         .add("/api/v1/alerts", Read, get(rules_api::alerts))
         .add("/api/v1/outbox", Read, get(delivery_api::outbox))
         .add("/api/v1/status/config", Read, get(lifecycle::config))
+}
+
+/// The query API of Prometheus. What Prometheus takes by `POST` is taken by `POST`, and only that.
+fn prometheus_api(routes: Routes) -> Routes {
+    let write = post(write_api::write).layer(DefaultBodyLimit::max(write_api::MAX_BYTES));
+    let routes = routes
+        .add("/api/v1/query", Read, get(query::query).post(query::query))
+        .add("/api/v1/query_range", Read, get(query::query_range).post(query::query_range))
+        .add("/api/v1/query_exemplars", Read, get(series_api::exemplars).post(series_api::exemplars))
+        .add("/api/v1/format_query", Read, get(series_api::format_query).post(series_api::format_query))
+        .add("/api/v1/parse_query", Read, get(series_api::parse_query).post(series_api::parse_query))
+        .add("/api/v1/series", Read, get(series_api::series).post(series_api::series))
+        .add("/api/v1/labels", Read, get(series_api::labels).post(series_api::labels))
+        .add("/api/v1/label/{name}/values", Read, get(series_api::label_values))
+        .add("/api/v1/metadata", Read, get(series_api::metadata))
+        .add("/api/v1/write", Admin, write);
+    routes
+        .add("/api/v1/targets", Read, get(status_api::targets))
+        .add("/api/v1/targets/metadata", Read, get(status_api::targets_metadata))
+        .add("/api/v1/scrape_pools", Read, get(status_api::scrape_pools))
+        .add("/api/v1/alertmanagers", Read, get(status_api::alertmanagers))
+        .add("/api/v1/status/flags", Read, get(status_api::flags))
+        .add("/api/v1/status/runtimeinfo", Read, get(status_api::runtimeinfo))
+        .add("/api/v1/status/buildinfo", Read, get(status_api::buildinfo))
+        .add("/api/v1/status/tsdb", Read, get(status_api::tsdb))
+        .add("/api/v1/status/walreplay", Read, get(status_api::walreplay))
 }
 
 /// The finished router.

@@ -10,7 +10,7 @@ use breakwatch_promql::{Annotations, QueryResult, Value};
 const MAX_ANNOTATIONS: usize = 10;
 
 /// The warning of an answer that a limit has cut.
-const TRUNCATED: &str = "results truncated due to limit";
+pub(in crate::http) const TRUNCATED: &str = "results truncated due to limit";
 
 /// The whole answer; `limit` (0: none) bounds the number of series.
 #[must_use]

@@ -34,6 +34,12 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
+    /// Parameters as given.
+    #[cfg(test)]
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
     /// The first value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -46,14 +52,24 @@ impl Params {
     }
 
     /// A time: seconds since the epoch or RFC 3339.
-    ///
-    /// # Errors
-    /// When it is neither.
-    pub fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
         parse_time(text)
             .map(Some)
             .ok_or_else(|| invalid(name, &format!("cannot parse {text:?} to a valid timestamp")))
+    }
+
+    /// A time that has a default, with the error Prometheus gives for those.
+    ///
+    /// # Errors
+    /// When it is no time.
+    pub fn time_or(&self, name: &str, default: Timestamp) -> Result<Timestamp, ApiError> {
+        let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(default) };
+        parse_time(text).ok_or_else(|| {
+            let reason =
+                format!("Invalid time value for '{name}': cannot parse {text:?} to a valid timestamp");
+            invalid(name, &reason)
+        })
     }
 
     /// A time that must be given.
@@ -95,7 +111,8 @@ impl Params {
     /// When it is no whole number or negative.
     pub fn limit(&self) -> Result<usize, ApiError> {
         let Some(text) = self.get("limit").filter(|text| !text.is_empty()) else { return Ok(0) };
-        let number = text.parse::<i64>().map_err(|error| invalid("limit", &error.to_string()))?;
+        let wrong = || invalid("limit", &format!("strconv.Atoi: parsing {text:?}: invalid syntax"));
+        let number = text.parse::<i64>().map_err(|_| wrong())?;
         usize::try_from(number).map_err(|_| invalid("limit", "limit must be non-negative"))
     }
 }
@@ -122,7 +139,7 @@ mod tests {
     use super::*;
 
     fn params(pairs: &[(&str, &str)]) -> Params {
-        Params(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Params::from_pairs(pairs.iter().copied())
     }
 
     #[test]
@@ -141,5 +158,10 @@ mod tests {
         assert_eq!(message(params(&[("start", "soon")]).required_time("start")), expected);
         let limit = params(&[("limit", "-1")]).limit().unwrap_err().message;
         assert_eq!(limit, r#"invalid parameter "limit": limit must be non-negative"#);
+        let limit = params(&[("limit", "x")]).limit().unwrap_err().message;
+        assert_eq!(limit, r#"invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax"#);
+        let time = params(&[("time", "x")]).time_or("time", Timestamp(0)).unwrap_err().message;
+        let expected = "Invalid time value for 'time': cannot parse \"x\" to a valid timestamp";
+        assert_eq!(time, format!("invalid parameter \"time\": {expected}"));
     }
 }

@@ -12,7 +12,7 @@ use crate::http::error::{ApiError, ErrorKind};
 use crate::shared::Shared;
 
 /// A query may take this long unless it asks for less; the limit Prometheus has too.
-const TIMEOUT: Duration = Duration::from_secs(120);
+pub(in crate::http) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a request asks for besides its times.
 pub struct Asked {
@@ -28,6 +28,7 @@ impl Asked {
     /// # Errors
     /// What is wrong with them.
     pub fn read(params: &Params, shared: &Shared) -> Result<Self, ApiError> {
+        let limit = params.limit()?;
         let timeout = params.duration("timeout")?.map_or(TIMEOUT, |asked| asked.min(TIMEOUT));
         let engine = match params.duration("lookback_delta")? {
             Some(lookback) if !lookback.is_zero() => {
@@ -39,12 +40,12 @@ impl Asked {
         let text = params.get("query").unwrap_or("");
         let query =
             engine.prepare(text).map_err(|error| super::params::invalid("query", &error.to_string()))?;
-        Ok(Self { query, engine, timeout, limit: params.limit()? })
+        Ok(Self { query, engine, timeout, limit })
     }
 }
 
 /// Stops the evaluation when it is dropped: the handler's future is dropped when its client goes away.
-struct CancelOnDrop(CancelToken);
+pub(in crate::http) struct CancelOnDrop(pub(in crate::http) CancelToken);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
