@@ -268,3 +268,50 @@ fn labels_of_other_alphabets_are_names_like_all_others() {
         instant(&engine, &store, "sum by (\"host name\") ({\"my.metric\", \"host name\"=~\"ü|ö\"})", 0);
     assert_eq!(result.as_ref().map(shown).unwrap(), ["{host name=\"ü\"} 1"]);
 }
+
+#[test]
+fn times_at_the_ends_of_the_range_do_not_overflow() {
+    let store = store(&["a 0+1x100"]);
+    for at in [i64::MIN, i64::MIN + 1, i64::MIN + 60_000, i64::MAX - 60_000, i64::MAX - 1, i64::MAX] {
+        store.append(&Labels::from_pairs([("__name__", "a"), ("i", "1")]), Sample::new(Timestamp(at), 1.0));
+    }
+    let engine = default_engine();
+    for at in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+        for text in [
+            "a",
+            "a offset 290y",
+            "a offset -290y",
+            "rate(a[290y] offset 290y)",
+            "rate(a[290y] offset -290y)",
+            "increase(a[5m] smoothed)",
+            "delta(a[5m] anchored offset 290y)",
+            "absent_over_time(a[5m])",
+            "a[5m]",
+            "a @ start() offset -1m",
+            "a @ 9e15",
+            "a @ -9e15",
+            "timestamp(a)",
+            "predict_linear(a[5m], 1e300)",
+            "predict_linear(a[5m] @ 9223372036854775, 1)",
+            "predict_linear(a[5m] @ -9223372036854775, 1)",
+            "deriv(a[5m])",
+            "irate(a[5m:1m])",
+            "rate(a[5m])",
+            "increase(a[5m] anchored)",
+            "ts_of_max_over_time(a[5m])",
+            "year() + month() + days_in_month() + minute()",
+            "time()",
+        ] {
+            let prepared = engine.prepare(text).unwrap();
+            drop(engine.instant(&store, &prepared, Timestamp(at), &CancelToken::new()));
+        }
+    }
+    for (start, end) in [(i64::MIN, i64::MIN + 120_000), (i64::MAX - 120_000, i64::MAX), (i64::MIN, i64::MAX)]
+    {
+        for text in ["a", "rate(a[5m] offset 290y)", "max_over_time(a[5m:1m] offset -290y)", "time()"] {
+            let prepared = engine.prepare(text).unwrap();
+            let (start, end) = (Timestamp(start), Timestamp(end));
+            drop(engine.range(&store, &prepared, start, end, MINUTE, &CancelToken::new()));
+        }
+    }
+}

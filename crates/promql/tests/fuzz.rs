@@ -15,8 +15,11 @@ use breakwatch_promql::{Engine, EngineOptions, parse, pretty, to_json};
 use common::expr::Generator;
 use fastrand::Rng;
 
-/// No text may take longer than this, in a debug build on a busy machine.
-const SLOW: Duration = Duration::from_secs(10);
+/// No text may take longer than this; a debug build on a busy machine gets more time.
+const SLOW: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// No text may need more memory than this, in KiB; all targets together stay below it, so each text does.
+const MUCH_MEMORY: u64 = 256 * 1024;
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -32,6 +35,16 @@ fn fuzz(what: &str, mut run: impl FnMut(&mut Rng)) {
         cases += 1;
     }
     println!("{what}: {cases} cases");
+    if let Some(most) = most_memory() {
+        assert!(most < MUCH_MEMORY, "{what}: {most} KiB");
+    }
+}
+
+/// The most memory this process has had at once, in KiB, where the system tells.
+fn most_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// What expressions are made of, whole and broken.

@@ -78,7 +78,8 @@ impl<'w> Windows<'w> {
     /// A step's window: the number of its first sample within the series, its samples. Steps must not go back.
     pub(super) fn at(&mut self, step: usize) -> Eval<(usize, &[Sample])> {
         let end = self.frame.end(step);
-        let (from, to) = (end - self.frame.range - self.frame.before, end + self.frame.after);
+        let from = end.saturating_sub(self.frame.range).saturating_sub(self.frame.before);
+        let to = end.saturating_add(self.frame.after);
         if self.source.is_some() {
             self.read_until(to)?;
         }

@@ -136,20 +136,23 @@ impl Compiler {
                 let invariant = input.invariant;
                 (VectorKind::Nothing(input), invariant, true)
             }
-            (_, [arg, scalars @ ..]) => {
-                let input = self.input(arg)?;
-                let mut invariant = input.invariant && !reads_clock(function);
-                let mut args = Vec::with_capacity(scalars.len());
-                for scalar in scalars {
-                    let part = self.expr(scalar)?;
-                    invariant &= part.invariant;
-                    let Plan::Scalar(scalar) = part.plan else { return Err(unchecked(arg)) };
-                    args.push(scalar);
-                }
-                let function = MapFunction::Function(function);
-                (VectorKind::Map { function, args, input }, invariant, true)
-            }
+            (_, [arg, scalars @ ..]) => self.map_call(function, arg, scalars)?,
         })
+    }
+
+    /// Functions of one value at a time.
+    fn map_call(&mut self, function: F, arg: &Expr, scalars: &[&Expr]) -> Compiled<(VectorKind, bool, bool)> {
+        let input = self.input(arg)?;
+        let mut invariant = input.invariant && !reads_clock(function);
+        let mut args = Vec::with_capacity(scalars.len());
+        for scalar in scalars {
+            let part = self.expr(scalar)?;
+            invariant &= part.invariant;
+            let Plan::Scalar(scalar) = part.plan else { return Err(unchecked(scalar)) };
+            args.push(scalar);
+        }
+        let function = MapFunction::Function(function);
+        Ok((VectorKind::Map { function, args, input }, invariant, true))
     }
 
     fn input(&mut self, expr: &Expr) -> Compiled<Box<Vector>> {

@@ -42,7 +42,7 @@ struct Extended {
 
 impl Kernel for Extended {
     fn value(&mut self, window: &Window<'_>) -> Eval<f64> {
-        let (start, end) = (window.end - window.range, window.end);
+        let (start, end) = (window.end.saturating_sub(window.range), window.end);
         let samples = window.samples;
         // The last sample at or before the start, if there is one.
         let first = samples.partition_point(|sample| sample.t.0 <= start).saturating_sub(1);

@@ -22,7 +22,7 @@ pub(super) struct Rate {
 /// Where a window lies around its samples, and what follows from that alone.
 #[derive(Clone, Copy, Default)]
 struct Layout {
-    /// Milliseconds from the window's start to the first sample, to the last sample, from there to its end.
+    /// Milliseconds from the window's start to the first sample, to the last sample and to its end.
     spans: [i64; 3],
     count: usize,
     /// The same distances in seconds.
@@ -44,8 +44,8 @@ impl Layout {
     }
 
     const fn range_seconds(&self) -> f64 {
-        let [to_start, sampled, to_end] = self.spans;
-        (to_start + sampled + to_end) as f64 / 1000.0
+        let [_, _, end] = self.spans;
+        end as f64 / 1000.0
     }
 }
 
@@ -75,12 +75,15 @@ impl Rate {
     /// Looks how a window lies. Samples near an edge mean that the series goes on beyond it; otherwise it is
     /// taken to start or end half a sample interval outside.
     fn lay(&mut self, window: &Window<'_>, first: i64, last: i64) {
-        let spans = [first - (window.end - window.range), last - first, window.end - last];
+        let start = window.end.saturating_sub(window.range);
+        let spans = [first, last, window.end].map(|time| time.saturating_sub(start));
         let count = window.samples.len();
         if self.layout.spans == spans && self.layout.count == count {
             return;
         }
-        let [to_start, sampled, to_end] = spans.map(|millis| millis as f64 / 1000.0);
+        let [first, last, end] = spans;
+        let [to_start, sampled, to_end] =
+            [first, last - first, end - last].map(|millis| millis as f64 / 1000.0);
         let between = sampled / (count - 1) as f64;
         let mut layout = Layout {
             spans,

@@ -23,7 +23,7 @@ fn regression(samples: &[Sample], origin: i64) -> (f64, f64) {
             constant = false;
         }
         count += 1.0;
-        let x = (sample.t.0 - origin) as f64 / 1e3;
+        let x = sample.t.0.saturating_sub(origin) as f64 / 1e3;
         (x_sum, x_c) = kahan_add(x, x_sum, x_c);
         (y_sum, y_c) = kahan_add(sample.v, y_sum, y_c);
         (xy_sum, xy_c) = kahan_add(x * sample.v, xy_sum, xy_c);
