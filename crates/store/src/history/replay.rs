@@ -170,9 +170,9 @@ impl<'a> Replay<'a> {
         if last_tick.map_or(0, |last| wal::frame_of(last + 1, KIND_SERIES)) < checkpoint.durable {
             self.dir.report(Unit::Wal, "the end of the log is missing", None);
         } else if let Some(newest) = wal::newest_segment(&**self.dir.disk(), &self.dir.path().join("wal"))
-            && self.segments.list.last().is_none_or(|last| last.first < newest)
+            && self.segments.list.last().is_none_or(|last| last.first < newest || last.bytes == 0)
         {
-            self.dir.report(Unit::Wal, "the newest segment of the log is missing", None);
+            self.dir.report(Unit::Wal, "the newest segment of the log is missing or empty", None);
         }
     }
 

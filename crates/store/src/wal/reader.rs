@@ -5,7 +5,7 @@ use std::path::Path;
 use breakwatch_model::Timestamp;
 
 use super::writer::SegmentInfo;
-use super::{first_of, segment_path};
+use super::{first_of, newest_segment, segment_path};
 use crate::datadir::DataDir;
 use crate::disk::{Disk, read_file, replace_file};
 use crate::frame::{Found, Frame, Scan, put_frame};
@@ -44,6 +44,11 @@ impl Segments {
             })
             .collect();
         list.sort_by_key(|segment| segment.first);
+        // Begun and never written to, when a crash came.
+        if let Some(last) = list.last().filter(|last| last.bytes == 0 && newest_segment(disk, dir) != Some(last.first)) {
+            disk.remove_file(&last.path)?;
+            list.pop();
+        }
         Ok(Self { list })
     }
 

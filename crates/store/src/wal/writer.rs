@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use breakwatch_model::Timestamp;
 
-use super::{KIND_SAMPLES, segment_path};
+use super::segment_path;
 use crate::disk::{Disk, DiskFile, read_file, replace_file};
 use crate::frame::put_frame;
 
@@ -57,8 +57,6 @@ pub(crate) struct Wal {
     queued_bytes: usize,
     /// Frames below this are durable.
     durable: u64,
-    /// Where each sample frame that exporters may ask for next begins: frame, segment, offset.
-    pub(crate) newest: Option<(u64, u64, u64)>,
 }
 
 impl Wal {
@@ -73,11 +71,10 @@ impl Wal {
             queue: VecDeque::new(),
             queued_bytes: 0,
             durable: next,
-            newest: None,
         }
     }
 
-    /// Notes which segment is the newest.
+    /// Notes which segment is the newest, so that its loss shows. Without the note nothing else suffers.
     pub(crate) fn note_newest(&self) {
         let newest = self.segments.back().map_or(String::new(), |segment| segment.first.to_string());
         let _ = replace_file(&*self.disk, &self.dir.join(NEWEST), newest.as_bytes());
@@ -123,11 +120,7 @@ impl Wal {
         self.roll(first, now)?;
         let (Some(file), Some(segment)) = (&self.file, self.segments.back_mut()) else { return Ok(()) };
         let mut out = Vec::with_capacity(self.queued_bytes + self.queue.len() * 64);
-        let mut newest = None;
         for frame in &self.queue {
-            if frame.kind == KIND_SAMPLES {
-                newest = Some((frame.number, segment.first, segment.bytes + out.len() as u64));
-            }
             put_frame(&mut out, segment.first, frame.number, frame.kind, |out| {
                 out.extend_from_slice(&frame.payload);
             });
@@ -136,10 +129,14 @@ impl Wal {
         file.sync()?;
         segment.bytes += out.len() as u64;
         segment.until = now;
+        let begun = segment.bytes == out.len() as u64;
         self.durable = self.queue.back().map_or(self.durable, |frame| frame.number + 1);
-        self.newest = newest.or(self.newest);
         self.queue.clear();
         self.queued_bytes = 0;
+        if begun {
+            // Only now that it holds something: an empty newest segment that is not noted is what a crash left.
+            self.note_newest();
+        }
         Ok(())
     }
 
@@ -157,8 +154,6 @@ impl Wal {
         let file = self.disk.open(&path, true)?;
         file.set_len(0)?;
         self.disk.sync_dir(&self.dir)?;
-        // What the newest segment is called, so that its loss shows. Without it nothing else suffers.
-        let _ = replace_file(&*self.disk, &self.dir.join(NEWEST), first.to_string().as_bytes());
         self.file = Some(file);
         self.opened = now;
         self.segments.push_back(SegmentInfo { first, path, bytes: 0, until: now });
