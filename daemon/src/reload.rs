@@ -28,6 +28,7 @@ pub struct ReloadHandle {
 #[derive(Debug)]
 struct Outcome {
     successful: AtomicBool,
+    api: AtomicBool,
     succeeded_at: AtomicI64,
 }
 
@@ -36,7 +37,11 @@ impl ReloadHandle {
     #[must_use]
     pub fn new(now: Timestamp) -> (Self, mpsc::Receiver<ReloadRequest>) {
         let (requests, receiver) = mpsc::channel(4);
-        let outcome = Outcome { successful: AtomicBool::new(true), succeeded_at: AtomicI64::new(now.0) };
+        let outcome = Outcome {
+            successful: AtomicBool::new(true),
+            api: AtomicBool::new(false),
+            succeeded_at: AtomicI64::new(now.0),
+        };
         (Self { requests, outcome: Arc::new(outcome) }, receiver)
     }
 
@@ -48,6 +53,17 @@ impl ReloadHandle {
         let (answer, outcome) = oneshot::channel();
         self.requests.send(answer).await.map_err(|_| ReloadError::Stopping)?;
         outcome.await.map_err(|_| ReloadError::Stopping)?
+    }
+
+    /// Says whether reloads may be asked for by HTTP.
+    pub fn enable_api(&self, enabled: bool) {
+        self.outcome.api.store(enabled, Ordering::Relaxed);
+    }
+
+    /// Whether reloads may be asked for by HTTP.
+    #[must_use]
+    pub fn api_enabled(&self) -> bool {
+        self.outcome.api.load(Ordering::Relaxed)
     }
 
     /// Notes what became of a reload.

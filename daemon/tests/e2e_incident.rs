@@ -24,6 +24,7 @@ checks:
   command/job: {{ argv: ["{command}"] }}
   memory: {{ used: {{ unhealthy: "{memory}" }}, start_grace: 0s }}
 store: {{ path: data }}
+server: {{ enable_lifecycle: true }}
 alerting:
   route: {{ receiver: everyone, group_by: [check], group_wait: 0s, group_interval: 1s, repeat_interval: 4h }}
   receivers:

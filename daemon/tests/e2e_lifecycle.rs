@@ -12,6 +12,7 @@ checks:
   memory: {}
   load: {}
 store: { path: data }
+server: { enable_lifecycle: true }
 ";
 
 #[test]
@@ -55,6 +56,20 @@ fn a_reload_keeps_what_has_not_changed_and_refuses_what_is_wrong() {
     assert_eq!(daemon.get("/api/v1/checks/load").0, 404);
     assert_eq!(daemon.get("/api/v1/checks/cpu").0, 200);
     assert!(daemon.metric(runs).unwrap() >= before, "an unchanged check must keep its counts");
+}
+
+#[test]
+fn tls_is_spoken_where_it_is_configured() {
+    let identity = breakwatch_sim::TestIdentity::loopback().unwrap();
+    let tls = "tls: { cert_file: server.crt, key_file: server.key }";
+    let bench = Bench::new(&CONFIG.replace("enable_lifecycle: true", tls));
+    bench.write("server.crt", &identity.certificate_pem);
+    bench.write("server.key", &identity.key_pem);
+    let daemon = bench.start();
+    assert!(daemon.url.starts_with("https://"), "{}", daemon.url);
+    assert_eq!(daemon.get("/-/ready").0, 200);
+    let (status, _) = common::request(common::ureq("GET", &daemon.url.replace("https", "http"), &[], None));
+    assert_eq!(status, 0, "plain HTTP on a TLS port must not be answered");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub enum Input {
     Breaker(String, Box<SavedBreaker>),
     /// A rule group was evaluated: its alerts, and its state to be committed with them.
     Rules(Vec<Alert>, Batch),
+    /// Something happened that belongs into the next commit (an event).
+    Record(Batch),
     /// A receiver answered.
     Sent(String, Result<Receipt, NotifyError>),
     /// Other receivers and routes from now on.

@@ -121,6 +121,9 @@ impl AlertingTask {
                 self.alerting.receive_rules(alerts, now);
                 self.extra.extend(batch);
             }
+            Input::Record(batch) => {
+                self.extra.extend(batch);
+            }
             Input::Sent(id, result) => {
                 if let Err(error) = &result {
                     tracing::warn!(id, %error, "notification_failed");

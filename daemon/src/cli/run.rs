@@ -58,6 +58,7 @@ async fn serve(args: &Run, loaded: Loaded) -> Result<ExitCode, Exit> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let scheme = if loaded.config.server.tls.is_some() { "https" } else { "http" };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let daemon = Daemon::start(loaded, clock).await.map_err(|error| match error {
         StartError::Config(text) => Exit::BadConfig(text),
@@ -65,7 +66,7 @@ async fn serve(args: &Run, loaded: Loaded) -> Result<ExitCode, Exit> {
     })?;
     tracing::info!(
         version = crate::shared::VERSION,
-        url = %format!("http://{}{}/", daemon.address, daemon.shared.path_prefix),
+        url = %format!("{scheme}://{}{}/", daemon.address, daemon.shared.path_prefix),
         checks = daemon.shared.checks().len(),
         "breakwatch_started"
     );

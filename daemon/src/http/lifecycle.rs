@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -12,8 +12,12 @@ use super::error::{ApiError, ErrorKind, success};
 use crate::reload::ReloadError;
 use crate::shared::{AuditEntry, Shared};
 
-/// `POST` or `PUT /-/reload`: reads the configuration again. A bad file changes nothing.
+/// `POST` or `PUT /-/reload`: reads the configuration again, if `server.enable_lifecycle` allows
+/// it. A bad file changes nothing.
 pub async fn reload(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    if !shared.reload.api_enabled() {
+        return Ok((StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response());
+    }
     let entry = AuditEntry {
         actor: Auth::actor(&headers),
         action: "config.reload".to_owned(),

@@ -8,9 +8,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use super::tls::{Certificate, TlsListener};
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
 use super::{breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
+use super::{am, explain_api};
 use super::{series_api, status_api, write_api};
 use crate::shared::Shared;
 
@@ -38,10 +40,10 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/resilience/circuit-breakers", Read, get(breakers_api::list))
         .add("/api/resilience/circuit-breakers/{*name}", Read, get(breakers_api::one))
         .add("/api/resilience/circuit-breakers/{*name}", Operate, post(breakers_api::act));
+    let routes = am::routes(explain_api::routes(delivery_api::routes(routes)));
     prometheus_api(routes)
         .add("/api/v1/rules", Read, get(rules_api::rules))
         .add("/api/v1/alerts", Read, get(rules_api::alerts))
-        .add("/api/v1/outbox", Read, get(delivery_api::outbox))
         .add("/api/v1/status/config", Read, get(lifecycle::config))
 }
 
@@ -82,8 +84,16 @@ pub fn router(shared: Arc<Shared>) -> Router {
 /// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
+    certificate: Option<Certificate>,
     shared: Arc<Shared>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(shared)).with_graceful_shutdown(stop).await
+    let router = router(shared);
+    match certificate {
+        None => axum::serve(listener, router).with_graceful_shutdown(stop).await,
+        Some(certificate) => {
+            let listener = TlsListener::new(listener, certificate)?;
+            axum::serve(listener, router).with_graceful_shutdown(stop).await
+        }
+    }
 }

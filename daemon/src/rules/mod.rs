@@ -96,9 +96,12 @@ impl Rules {
 
     /// Ends alerts whose rule is gone.
     pub async fn reconcile(&self) {
-        let groups = Arc::clone(&self.groups);
+        let (groups, external) = (Arc::clone(&self.groups), self.external_labels.lock().clone());
+        // What left with external labels is known to its rule without them, unless it had them itself.
+        let own = move |labels: &Labels| labels.filtered(|name| external.get(name) != labels.get(name));
         let reconcile = move |alerting: &mut breakwatch_alerts::Alerting, now| {
-            alerting.reconcile_rules(|labels| groups.lock().is_firing(labels), now);
+            let groups = groups.lock();
+            alerting.reconcile_rules(|labels| groups.is_firing(labels) || groups.is_firing(&own(labels)), now);
         };
         let _ = self.parts.alerting.call(reconcile).await;
     }
@@ -177,7 +180,11 @@ impl Rules {
             external_url: &parts.external_url,
             external_labels,
         };
-        let Outcome { alerts, batch, failures, .. } = group.evaluate(at, &environment);
+        let Outcome { mut alerts, batch, failures, .. } = group.evaluate(at, &environment);
+        for alert in &mut alerts {
+            // As Prometheus does: an alert's own label wins over an external one.
+            alert.labels = external_labels.merged(&alert.labels);
+        }
         for failure in &failures {
             tracing::warn!(group = group.name(), rule = &*failure.rule, error = failure.error, "rule_failed");
         }

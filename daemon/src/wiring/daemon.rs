@@ -23,6 +23,7 @@ use crate::checks::runner::Runner;
 use crate::checks::scheduler::{Command, Pulse, Scheduler, Units};
 use crate::checks::series::{Identity, SeriesWriter};
 use crate::http::server;
+use crate::http::tls::Certificate;
 use crate::reload::ReloadHandle;
 use crate::rules::{self, Rules};
 use crate::shared::{Parts, Shared};
@@ -173,6 +174,8 @@ impl Core {
         listener: TcpListener,
         address: SocketAddr,
     ) -> Result<Daemon, StartError> {
+        let certificate = loaded.config.server.tls.as_ref().map(Certificate::load).transpose();
+        let certificate = certificate.map_err(|error| StartError::Config(format!("server.tls: {error}")))?;
         let Loaded { config, alerting: receivers, rules: rule_files, overrides, .. } = loaded;
         let clock = Arc::clone(&self.clock);
         let (stop, stopped) = watch::channel(false);
@@ -209,6 +212,7 @@ impl Core {
 
         let engine = Arc::new(Engine::new(EngineOptions::default()));
         let (reload, requests) = ReloadHandle::new(now);
+        reload.enable_api(config.server.enable_lifecycle);
         let rules_parts = rules::Parts {
             clock: Arc::clone(&clock),
             engine: Arc::clone(&engine),
@@ -259,6 +263,7 @@ impl Core {
             exporters: Default::default(),
             config: Arc::new(config),
             overrides,
+            certificate: certificate.clone(),
             stopped: stopped.clone(),
         };
         reloader.start_exporters().map_err(StartError::Config)?;
@@ -266,7 +271,7 @@ impl Core {
         let restoring = Arc::clone(&shared);
         tokio::task::spawn_blocking(move || bars::restore(&restoring));
         let (stop_http, http_stopped) = oneshot::channel::<()>();
-        let http = tokio::spawn(server::serve(listener, Arc::clone(&shared), async {
+        let http = tokio::spawn(server::serve(listener, certificate.clone(), Arc::clone(&shared), async {
             let _ = http_stopped.await;
         }));
         let scheduler = tokio::spawn(scheduler.run(command_queue));

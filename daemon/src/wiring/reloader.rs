@@ -17,6 +17,7 @@ use crate::alerting::Input;
 use crate::checks::publish::Publisher;
 use crate::checks::scheduler::Command;
 use crate::export::ExportLoop;
+use crate::http::tls::Certificate;
 use crate::reload::{ReloadError, ReloadRequest};
 use crate::shared::Shared;
 use crate::systemd::Systemd;
@@ -39,6 +40,8 @@ pub struct Reloader {
     pub config: Arc<Config>,
     /// What the command line says over it.
     pub overrides: Overrides,
+    /// The listener's certificate, if it speaks TLS.
+    pub certificate: Option<Certificate>,
     /// Says when the daemon stops.
     pub stopped: watch::Receiver<bool>,
 }
@@ -97,6 +100,11 @@ impl Reloader {
         let shared = Arc::clone(&self.shared);
         let auth =
             auth::build(&config.server, &load::data_dir(&config)).map_err(|error| error.to_string())?;
+        match (&self.certificate, &config.server.tls) {
+            (Some(certificate), Some(files)) => certificate.replace(files).map_err(|e| format!("server.tls: {e}"))?,
+            (None, None) => {}
+            _ => return Err("`server.tls` cannot be switched by a reload: restart the daemon".to_owned()),
+        }
         let gone = checks::build(&config, &shared.units, &shared.breakers, &self.restored, &*shared.clock)?;
         let receivers = notifiers::guard(alerting, &shared.breakers, &self.restored, &*shared.clock)?;
         for warning in warnings {
@@ -111,6 +119,7 @@ impl Reloader {
         let _ = shared.alerting.call(move |alerting, now| alerting.reconcile_breakers(open, now)).await;
         shared.rules.replace(rules).await;
         shared.auth.store(Arc::new(auth));
+        shared.reload.enable_api(config.server.enable_lifecycle);
         shared.config_text.store(Arc::new(breakwatch_config::print_config(&config)));
         self.set_retention(&config);
         self.config = Arc::new(config);
