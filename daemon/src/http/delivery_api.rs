@@ -28,7 +28,7 @@ const DEFAULT_LIMIT: usize = 1000;
 
 /// Adds the routes.
 #[must_use]
-pub fn routes(routes: Routes) -> Routes {
+pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .add("/api/v1/outbox", Read, get(outbox))
         .add("/api/v1/ledger", Read, get(ledger))
@@ -127,8 +127,8 @@ async fn acknowledge(
     let by = who(&body, &headers);
     audit(&shared, &headers, "alert.ack", fingerprint, format!("{by}: {}", body.comment)).await?;
     let (said_by, comment) = (by.clone(), body.comment);
-    let done =
-        call(&shared, move |alerting, now| alerting.acknowledge(fingerprint, &said_by, &comment, now)).await?;
+    let done = call(&shared, move |alerting, now| alerting.acknowledge(fingerprint, &said_by, &comment, now))
+        .await?;
     if !done {
         return Err(ApiError::not_found(format!("no alert {fingerprint} fires")));
     }

@@ -25,7 +25,7 @@ const DEFAULT_SPAN: std::time::Duration = std::time::Duration::from_secs(24 * 36
 
 /// Adds the routes.
 #[must_use]
-pub fn routes(routes: Routes) -> Routes {
+pub(super) fn routes(routes: Routes) -> Routes {
     routes.add("/api/v1/explain", Read, get(explain))
 }
 
@@ -121,8 +121,9 @@ async fn rule_lines(shared: &Shared, matchers: Vec<Matcher>) -> Result<Vec<Strin
     let rules = shared.rules.clone();
     let look = move || {
         rules.with(|groups| {
-            let in_group =
-                |group: &Group| group.rules().iter().flat_map(|r| describe_rule(group, r, &matchers)).collect::<Vec<_>>();
+            let in_group = |group: &Group| {
+                group.rules().iter().flat_map(|r| describe_rule(group, r, &matchers)).collect::<Vec<_>>()
+            };
             groups.iter().flat_map(in_group).collect::<Vec<String>>()
         })
     };
@@ -134,11 +135,16 @@ async fn rule_lines(shared: &Shared, matchers: Vec<Matcher>) -> Result<Vec<Strin
 fn describe_rule(group: &Group, rule: &RuleView, matchers: &[Matcher]) -> Vec<String> {
     let Some(alerting) = &rule.alerting else { return Vec::new() };
     let head = format!("rule {} (group {}): {}", rule.name, group.name(), rule.query);
-    let matching = alerting.alerts.iter().filter(|alert| matchers.iter().all(|m| m.matches_labels(&alert.labels)));
+    let matching =
+        alerting.alerts.iter().filter(|alert| matchers.iter().all(|m| m.matches_labels(&alert.labels)));
     let line = |alert: &breakwatch_alerts::rules::ActiveAlert| {
         let stands = match alert.state {
             ActiveState::Pending => {
-                format!("holds since {} and fires from {} on", alert.active_at, alert.active_at + alerting.hold)
+                format!(
+                    "holds since {} and fires from {} on",
+                    alert.active_at,
+                    alert.active_at + alerting.hold
+                )
             }
             _ => format!("{} since {}", alert.state.as_str(), alert.fired_at.unwrap_or(alert.active_at)),
         };
@@ -149,7 +155,10 @@ fn describe_rule(group: &Group, rule: &RuleView, matchers: &[Matcher]) -> Vec<St
     if lines.is_empty() && by_name.peek().is_some() && by_name.all(|matcher| matcher.matches(&rule.name)) {
         let error = rule.health.error();
         lines.push(if error.is_empty() {
-            format!("{head}; its condition does not hold for such labels, last looked at {}", rule.last_evaluation)
+            format!(
+                "{head}; its condition does not hold for such labels, last looked at {}",
+                rule.last_evaluation
+            )
         } else {
             format!("{head}; its last evaluation at {} failed: {error}", rule.last_evaluation)
         });

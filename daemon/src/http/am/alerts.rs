@@ -26,7 +26,9 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, params: Params) -> R
     let views = call(&shared, move |alerting, now| {
         let until = believed_until(alerting, now);
         let mut views = alerting.alerts(now);
-        views.retain(|view| filter.wants(view) && view.receivers.iter().any(|name| filter.wants_receiver(name)));
+        views.retain(|view| {
+            filter.wants(view) && view.receivers.iter().any(|name| filter.wants_receiver(name))
+        });
         views.sort_by_key(|view| view.fingerprint);
         (views, until)
     });
@@ -93,8 +95,11 @@ fn describe_news(alerting: &Alerting, posted: &[PostedAlert], now: Timestamp) ->
         let fires = alerting.alert(alert.labels.fingerprint(), now).is_some();
         ends == fires
     };
-    let names: Vec<&str> =
-        posted.iter().filter(is_news).map(|alert| alert.labels.get("alertname").unwrap_or("(unnamed)")).collect();
+    let names: Vec<&str> = posted
+        .iter()
+        .filter(is_news)
+        .map(|alert| alert.labels.get("alertname").unwrap_or("(unnamed)"))
+        .collect();
     if names.is_empty() {
         return None;
     }

@@ -84,7 +84,8 @@ impl SilenceFilter {
 
 fn matchers(params: &Params) -> Result<Vec<Matcher>, AmError> {
     let parse = |text: &str| {
-        parse_matcher(text).map_err(|error| AmError::bad_request(format!("bad matcher format: {text}: {error}")))
+        parse_matcher(text)
+            .map_err(|error| AmError::bad_request(format!("bad matcher format: {text}: {error}")))
     };
     params.all("filter").map(parse).collect()
 }
@@ -100,7 +101,9 @@ fn switch(params: &Params, name: &str) -> Result<bool, AmError> {
     match params.get(name) {
         None | Some("" | "true" | "True" | "TRUE" | "1" | "t" | "T") => Ok(true),
         Some("false" | "False" | "FALSE" | "0" | "f" | "F") => Ok(false),
-        Some(other) => Err(AmError::bad_request(format!("{name} in query must be of type boolean: {other:?}"))),
+        Some(other) => {
+            Err(AmError::bad_request(format!("{name} in query must be of type boolean: {other:?}")))
+        }
     }
 }
 
@@ -142,7 +145,9 @@ mod tests {
 
     #[test]
     fn wrong_parameters_are_named() {
-        for (name, value) in [("active", "maybe"), ("filter", "a=~\"(\""), ("filter", "nonsense"), ("receiver", "(")] {
+        for (name, value) in
+            [("active", "maybe"), ("filter", "a=~\"(\""), ("filter", "nonsense"), ("receiver", "(")]
+        {
             let error = AlertFilter::read(&Params::from_pairs([(name, value)])).err().unwrap();
             assert_eq!(error.0, axum::http::StatusCode::BAD_REQUEST, "{name}={value}");
         }

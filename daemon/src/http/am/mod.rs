@@ -30,7 +30,7 @@ const ALERTS_BODY_LIMIT: usize = 16 << 20;
 
 /// Adds the routes under `/api/v2`.
 #[must_use]
-pub fn routes(routes: Routes) -> Routes {
+pub(super) fn routes(routes: Routes) -> Routes {
     let take_alerts = post(alerts::post).layer(DefaultBodyLimit::max(ALERTS_BODY_LIMIT));
     routes
         .add("/api/v2/status", Read, get(status::status))
