@@ -14,7 +14,15 @@ use common::{Bench, Daemon, PATIENCE};
 
 const CHECKS: [&str; 4] = ["http/web", "database/main", "command/job", "memory"];
 
-fn config(nginx: &str, dsn: &str, command: &str, slack: &str, pagerduty: &str, smtp: &str, memory: &str) -> String {
+fn config(
+    nginx: &str,
+    dsn: &str,
+    command: &str,
+    slack: &str,
+    pagerduty: &str,
+    smtp: &str,
+    memory: &str,
+) -> String {
     format!(
         r##"
 defaults: {{ interval: 1s, timeout: 800ms, retry_interval: 300ms, breaker: {{ open_for: 1s, open_for_max: 2s }} }}
@@ -81,7 +89,8 @@ async fn everyone_is_told_once_and_once_more_when_it_is_over() {
     let Some(smtp) = SmtpServer::start(SmtpOptions::default()).await.unwrap() else { return };
     let (slack, pagerduty) = (Receiver::start().await.unwrap(), Receiver::start().await.unwrap());
     slack.always(Answer::text(200, "ok"));
-    pagerduty.always(Answer::text(202, r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#));
+    pagerduty
+        .always(Answer::text(202, r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#));
     nginx.answer(200, "fine");
 
     let bench = Bench::new("");
@@ -123,7 +132,8 @@ async fn everyone_is_told_once_and_once_more_when_it_is_over() {
     for fact in ["status", "500", "https://runbooks.example/web"] {
         assert!(about_web.contains(fact), "{fact}: {about_web}");
     }
-    let about_job = firing_pages.iter().map(Recorded::text).find(|text| text.contains("command/job")).unwrap();
+    let about_job =
+        firing_pages.iter().map(Recorded::text).find(|text| text.contains("command/job")).unwrap();
     assert!(about_job.contains("timeout"), "{about_job}");
     let opened = r#"breakwatch_breaker_transitions_total{from_state="closed",kind="check",name="http/web",to_state="open"}"#;
     assert_eq!(daemon.metric(opened), Some(1.0));
@@ -160,5 +170,7 @@ async fn everyone_is_told_once_and_once_more_when_it_is_over() {
         };
         assert_eq!(keys(first), keys(&last[4..]), "a resolve must carry the key of its trigger");
     }
-    daemon.wait("an empty outbox", |daemon| daemon.json("/api/v1/outbox")["data"]["entries"] == serde_json::json!([]));
+    daemon.wait("an empty outbox", |daemon| {
+        daemon.json("/api/v1/outbox")["data"]["entries"] == serde_json::json!([])
+    });
 }

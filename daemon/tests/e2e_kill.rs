@@ -30,7 +30,12 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     for round in 0..rounds {
         let daemon = bench.start();
         let state = daemon.json("/api/resilience/circuit-breakers/load");
-        assert_eq!(state["data"]["held"], held, "round {round}: an acknowledged change is gone\n{}", daemon.log());
+        assert_eq!(
+            state["data"]["held"],
+            held,
+            "round {round}: an acknowledged change is gone\n{}",
+            daemon.log()
+        );
         assert!(!daemon.log().contains("store_damage"), "round {round}:\n{}", daemon.log());
         let first = daemon.query("min_over_time(timestamp(probe_success{check=\"memory\"})[1h:1s])");
         if let (Some(oldest), Some(first)) = (oldest, first) {
@@ -39,8 +44,8 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
         oldest = oldest.or(first);
         if rng.bool() {
             let action = if held { "release" } else { "hold" };
-            let (status, body) =
-                daemon.post(&format!("/api/resilience/circuit-breakers/load/{action}"), r#"{"reason":"drill"}"#);
+            let (status, body) = daemon
+                .post(&format!("/api/resilience/circuit-breakers/load/{action}"), r#"{"reason":"drill"}"#);
             assert_eq!(status, 200, "{body}");
             // A hold is acknowledged once it is answered for; see that it is durable before the kill.
             held = !held;

@@ -27,7 +27,10 @@ fn starts_serves_and_stops_within_ten_seconds() {
     assert_eq!(daemon.json("/health/circuit-breakers")["total"], 2);
     let (status, page) = daemon.get("/");
     assert!(status == 200 && page.contains("memory") && page.contains("Everything works"), "{page}");
-    assert_eq!(daemon.metric(r#"breakwatch_breaker_state{kind="check",name="load",state="closed"}"#), Some(1.0));
+    assert_eq!(
+        daemon.metric(r#"breakwatch_breaker_state{kind="check",name="load",state="closed"}"#),
+        Some(1.0)
+    );
     daemon.wait("a stored sample", |daemon| daemon.query("probe_success{check=\"memory\"}") == Some(1.0));
     let (status, took) = daemon.stop();
     assert_eq!(status.code(), Some(0));
@@ -38,13 +41,15 @@ fn starts_serves_and_stops_within_ten_seconds() {
 fn a_reload_keeps_what_has_not_changed_and_refuses_what_is_wrong() {
     let bench = Bench::new(CONFIG);
     let daemon = bench.start();
-    let runs = r#"breakwatch_check_runs_total{check="memory",status="healthy",target="memory",type="memory"}"#;
+    let runs =
+        r#"breakwatch_check_runs_total{check="memory",status="healthy",target="memory",type="memory"}"#;
     daemon.wait("some runs", |daemon| daemon.metric(runs).unwrap_or(0.0) >= 2.0);
     let before = daemon.metric(runs).unwrap();
 
     bench.write("breakwatch.yml", &CONFIG.replace("load: {}", "lode: {}"));
     daemon.signal("HUP");
-    daemon.wait("the refusal", |daemon| daemon.metric("breakwatch_config_last_reload_successful") == Some(0.0));
+    daemon
+        .wait("the refusal", |daemon| daemon.metric("breakwatch_config_last_reload_successful") == Some(0.0));
     assert!(daemon.log().contains("breakwatch.yml:5:3"), "{}", daemon.log());
     assert!(daemon.get("/api/v1/checks/load").0 == 200, "the old configuration must stay in force");
     let (status, body) = daemon.post("/-/reload", "");
@@ -90,9 +95,15 @@ fn changing_anything_needs_the_token() {
     assert_eq!(daemon.get_with("/health", &[("Host", "evil.invalid")]).0, 421);
     let (status, body) = daemon.post("/api/resilience/circuit-breakers/memory/open", r#"{"reason":"drill"}"#);
     assert!(status == 200 && body.contains(r#""state":"open""#), "{body}");
-    assert_eq!(daemon.metric(r#"breakwatch_breaker_state{kind="check",name="memory",state="open"}"#), Some(1.0));
+    assert_eq!(
+        daemon.metric(r#"breakwatch_breaker_state{kind="check",name="memory",state="open"}"#),
+        Some(1.0)
+    );
     assert_eq!(daemon.post(reset, "").0, 200);
-    assert_eq!(daemon.metric(r#"breakwatch_breaker_state{kind="check",name="memory",state="closed"}"#), Some(1.0));
+    assert_eq!(
+        daemon.metric(r#"breakwatch_breaker_state{kind="check",name="memory",state="closed"}"#),
+        Some(1.0)
+    );
     assert_eq!(daemon.post("/api/resilience/circuit-breakers/nothing/reset", "").0, 404);
 }
 
@@ -114,14 +125,20 @@ fn wrong_configuration_and_wrong_usage_have_their_exit_codes() {
     let bench = Bench::new("checks: { memory: { intreval: 5s } }");
     let (code, _, stderr) = bench.run(&["validate", "--config", "breakwatch.yml"]);
     assert_eq!(code, 78, "{stderr}");
-    assert!(stderr.contains("breakwatch.yml:1:21") && stderr.contains("did you mean `interval`?"), "{stderr}");
+    assert!(
+        stderr.contains("breakwatch.yml:1:21") && stderr.contains("did you mean `interval`?"),
+        "{stderr}"
+    );
     assert_eq!(bench.run(&["run", "--config", "breakwatch.yml"]).0, 78);
     assert_eq!(bench.run(&["validate", "--config", "missing.yml"]).0, 78);
     assert_eq!(bench.run(&["frobnicate"]).0, 2);
     assert_eq!(bench.run(&["--version"]).0, 0);
     let (code, help, _) = bench.run(&["--help"]);
     assert!(code == 0 && help.contains("validate"));
-    bench.write("breakwatch.yml", "server: { listen: '0.0.0.0:0' }\nstore: { path: data }\nchecks: { memory: {} }");
+    bench.write(
+        "breakwatch.yml",
+        "server: { listen: '0.0.0.0:0' }\nstore: { path: data }\nchecks: { memory: {} }",
+    );
     let (code, _, stderr) = bench.run(&["run", "--config", "breakwatch.yml"]);
     assert!(code == 78 && stderr.contains("nobody needs a password"), "{code} {stderr}");
 }
@@ -155,5 +172,9 @@ fn the_command_line_reads_the_running_daemon() {
     assert_eq!(code, 0);
     drop(daemon);
     let daemon = bench.start();
-    assert_eq!(daemon.json("/api/v1/checks/memory")["data"]["paused"], true, "a pause must survive a restart");
+    assert_eq!(
+        daemon.json("/api/v1/checks/memory")["data"]["paused"],
+        true,
+        "a pause must survive a restart"
+    );
 }

@@ -61,9 +61,18 @@ async fn the_collector_understands_what_the_daemon_holds() {
         }
         // What lies well before the newest sample received has been sent: none of it may be missing.
         let settled = last - 6_000;
-        let missing: Vec<_> =
-            held.keys().filter(|(_, t)| (first..=settled).contains(t)).filter(|key| !received.contains_key(key)).collect();
-        assert!(missing.is_empty(), "{name}: {} of {} lost: {:?}", missing.len(), held.len(), &missing[..missing.len().min(5)]);
+        let missing: Vec<_> = held
+            .keys()
+            .filter(|(_, t)| (first..=settled).contains(t))
+            .filter(|key| !received.contains_key(key))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{name}: {} of {} lost: {:?}",
+            missing.len(),
+            held.len(),
+            &missing[..missing.len().min(5)]
+        );
         assert!(received.len() > 200, "{name}: only {} points", received.len());
     }
     wait_until(|| has(&by_grpc.requests(), "/v1/traces", "check.run"), "spans", &bench).await;
@@ -71,7 +80,10 @@ async fn the_collector_understands_what_the_daemon_holds() {
     wait_until(|| has(&by_grpc.requests(), "/v1/logs", "circuit_opened"), "log records", &bench).await;
     let opened = |samples: &Samples| {
         samples.iter().any(|((series, _), v)| {
-            *v == 1.0 && series.contains("breakwatch_breaker_state{") && series.contains("load") && series.contains("\"open\"")
+            *v == 1.0
+                && series.contains("breakwatch_breaker_state{")
+                && series.contains("load")
+                && series.contains("\"open\"")
         })
     };
     wait_until(|| opened(&metrics(&by_http.requests())), "the transition by OTLP", &bench).await;
@@ -120,7 +132,8 @@ fn collector_config(grpc: u16, http: u16, by_grpc: &str, by_http: &str) -> Strin
 }
 
 fn runs(daemon: &Daemon) -> f64 {
-    let series = r#"breakwatch_check_runs_total{check="memory",status="healthy",target="memory",type="memory"}"#;
+    let series =
+        r#"breakwatch_check_runs_total{check="memory",status="healthy",target="memory",type="memory"}"#;
     daemon.metric(series).unwrap_or(0.0)
 }
 
@@ -152,8 +165,12 @@ fn held(daemon: &Daemon) -> Samples {
     let answer = daemon.json(&format!("/api/v1/query?query={query}"));
     let mut samples = Samples::new();
     for series in answer["data"]["result"].as_array().unwrap() {
-        let labels: BTreeMap<&str, &str> =
-            series["metric"].as_object().unwrap().iter().map(|(n, v)| (n.as_str(), v.as_str().unwrap())).collect();
+        let labels: BTreeMap<&str, &str> = series["metric"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str().unwrap()))
+            .collect();
         for pair in series["values"].as_array().unwrap() {
             let at = (pair[0].as_f64().unwrap() * 1000.0).round() as i64;
             samples.insert((identity(&labels), at), number(pair[1].as_str().unwrap()));

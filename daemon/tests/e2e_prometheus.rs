@@ -26,7 +26,8 @@ fn promtool_finds_nothing_to_complain_about_in_metrics() {
     bench.write("metrics.txt", &body);
     let file = std::fs::File::open(bench.path("metrics.txt")).unwrap();
     let output = Command::new(promtool).args(["check", "metrics"]).stdin(file).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
@@ -44,7 +45,8 @@ fn promtool_accepts_the_shipped_rules() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let tests: Vec<_> = std::fs::read_dir(rules.join("tests")).unwrap().map(|e| e.unwrap().path()).collect();
     let output = Command::new(promtool).args(["test", "rules"]).args(&tests).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
@@ -67,7 +69,8 @@ fn a_real_prometheus_scrapes_the_daemon() {
         .unwrap();
     let ask = |expr: &str| -> Option<f64> {
         let query: String = url::form_urlencoded::byte_serialize(expr.as_bytes()).collect();
-        let (_, body) = request(ureq("GET", &format!("http://127.0.0.1:{port}/api/v1/query?query={query}"), &[], None));
+        let (_, body) =
+            request(ureq("GET", &format!("http://127.0.0.1:{port}/api/v1/query?query={query}"), &[], None));
         let body: serde_json::Value = serde_json::from_str(&body).ok()?;
         body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
     };
@@ -89,7 +92,9 @@ fn a_real_prometheus_scrapes_the_daemon() {
 
 #[test]
 fn systemd_finds_the_unit_sound_and_well_confined() {
-    let Some(analyze) = program("systemd-analyze") else { return left_out("systemd-analyze (Debian package systemd)") };
+    let Some(analyze) = program("systemd-analyze") else {
+        return left_out("systemd-analyze (Debian package systemd)");
+    };
     let dir = tempfile::tempdir().unwrap();
     // `verify` wants the program it starts to exist.
     let unit = std::fs::read_to_string(workspace().join("systemd/breakwatch.service")).unwrap();
@@ -103,6 +108,7 @@ fn systemd_finds_the_unit_sound_and_well_confined() {
     let security = Command::new(analyze).args(["security", "--offline=true"]).arg(&path).output().unwrap();
     let said = String::from_utf8_lossy(&security.stdout);
     let line = said.lines().find(|line| line.contains("Overall exposure level")).unwrap_or("").to_owned();
-    let score: f64 = line.split(": ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
+    let score: f64 =
+        line.split(": ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
     assert!(score <= 2.0, "{line}");
 }

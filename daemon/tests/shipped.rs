@@ -76,9 +76,13 @@ fn exposed() -> BTreeSet<String> {
         }
     }
     // Counters of the SDK appear with their first event; these events do not happen here.
-    let first_event = std::fs::read_to_string(workspace().join("daemon/src/telemetry/instruments.rs")).unwrap();
+    let first_event =
+        std::fs::read_to_string(workspace().join("daemon/src/telemetry/instruments.rs")).unwrap();
     for name in first_event.split('"').filter(|word| word.starts_with("breakwatch_") && !word.contains(' ')) {
-        names.extend(["_total", "_seconds", "_seconds_bucket", "_seconds_sum", "_seconds_count"].map(|suffix| format!("{name}{suffix}")));
+        names.extend(
+            ["_total", "_seconds", "_seconds_bucket", "_seconds_sum", "_seconds_count"]
+                .map(|suffix| format!("{name}{suffix}")),
+        );
     }
     // Certificates are seen only where something speaks TLS.
     names.insert("probe_ssl_earliest_cert_expiry".to_owned());
@@ -91,7 +95,11 @@ fn dashboards_and_rules_name_only_metrics_that_exist() {
     for path in files("dashboards", "json") {
         for expr in expressions(&json(&path)) {
             for name in names(&expr) {
-                assert!(exposed.contains(&name), "{}: {name} is exposed by nothing\n  {expr}", path.display());
+                assert!(
+                    exposed.contains(&name),
+                    "{}: {name} is exposed by nothing\n  {expr}",
+                    path.display()
+                );
             }
         }
     }
@@ -100,7 +108,11 @@ fn dashboards_and_rules_name_only_metrics_that_exist() {
         let exprs = text.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
         for expr in exprs.filter(|expr| !expr.starts_with(['|', '>'])) {
             for name in names(expr.trim_matches('\'').trim_matches('"')) {
-                assert!(exposed.contains(&name), "{}: {name} is exposed by nothing\n  {expr}", path.display());
+                assert!(
+                    exposed.contains(&name),
+                    "{}: {name} is exposed by nothing\n  {expr}",
+                    path.display()
+                );
             }
         }
     }
@@ -121,7 +133,8 @@ fn dashboards_keep_grafanas_rules() {
         assert!(sources.len() == 1 && sources[0]["name"] == "datasource", "{file}");
         assert_eq!(sources[0]["label"], "Data Source", "{file}");
         for name in ["job", "instance"] {
-            let variable = variables.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("{file}: no {name}"));
+            let variable =
+                variables.iter().find(|v| v["name"] == name).unwrap_or_else(|| panic!("{file}: no {name}"));
             assert!(variable["multi"] == true && variable["allValue"] == ".+", "{file}: {name}");
         }
         for variable in of_type("query") {
@@ -130,7 +143,8 @@ fn dashboards_keep_grafanas_rules() {
         }
         for panel in dashboard["panels"].as_array().unwrap() {
             let title = panel["title"].as_str().unwrap_or_default();
-            let described = !title.is_empty() && !panel["description"].as_str().unwrap_or_default().is_empty();
+            let described =
+                !title.is_empty() && !panel["description"].as_str().unwrap_or_default().is_empty();
             assert!(described, "{file}: a panel needs a title and a description: {title:?}");
             assert_eq!(panel["datasource"]["uid"], "${datasource}", "{file}: {title}");
             assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{file}: {title} has no unit");
@@ -138,9 +152,14 @@ fn dashboards_keep_grafanas_rules() {
                 let expr = target["expr"].as_str().unwrap();
                 parse(&substituted(expr)).unwrap_or_else(|error| panic!("{file}: {title}: {error}\n{expr}"));
                 let matched = expr.matches(r#"job=~"$job", instance=~"$instance""#).count();
-                assert!(matched >= names(expr).len(), "{file}: {title}: every selector needs job and instance\n{expr}");
+                assert!(
+                    matched >= names(expr).len(),
+                    "{file}: {title}: every selector needs job and instance\n{expr}"
+                );
                 for function in ["rate(", "increase("] {
-                    let fixed = expr.contains(function) && !expr.contains("$__rate_interval") && !expr.contains("[1d]");
+                    let fixed = expr.contains(function)
+                        && !expr.contains("$__rate_interval")
+                        && !expr.contains("[1d]");
                     assert!(!fixed, "{file}: {title}: use $__rate_interval\n{expr}");
                 }
             }
@@ -156,9 +175,16 @@ fn every_example_is_a_configuration_this_binary_takes() {
         let wanted = text.split("${env:").skip(1).filter_map(|rest| rest.split(['}', ':']).next());
         bench.environment = wanted.map(|name| (name.to_owned(), "example".to_owned())).collect();
         // Examples name commands and secrets of a machine that is set up; here they are made up.
-        let missing = |line: &str| line.contains("No such file") || line.contains("not found") || line.contains("cannot be read");
+        let missing = |line: &str| {
+            line.contains("No such file") || line.contains("not found") || line.contains("cannot be read")
+        };
         let (code, _, stderr) = bench.run(&["validate", "--config", "breakwatch.yml"]);
-        let real: Vec<&str> = stderr.lines().filter(|line| line.contains("breakwatch.yml:") && !line.contains(": warning: ") && !missing(line)).collect();
+        let real: Vec<&str> = stderr
+            .lines()
+            .filter(|line| {
+                line.contains("breakwatch.yml:") && !line.contains(": warning: ") && !missing(line)
+            })
+            .collect();
         assert!(code == 0 || real.is_empty(), "{}:\n{stderr}", path.display());
     }
 }
@@ -169,8 +195,22 @@ fn every_example_of_a_kind_is_in_the_table() {
     let (code, table, _) = bench.run(&["components", "--output", "json"]);
     assert_eq!(code, 0);
     let table: Value = serde_json::from_str(&table).unwrap();
-    let kinds: BTreeSet<&str> = table.as_array().unwrap().iter().filter_map(|kind| kind["kind"].as_str()).collect();
-    for kind in ["http", "command", "database", "memory", "cpu", "load", "disk", "slack", "email", "pagerduty", "webhook", "otlp"] {
+    let kinds: BTreeSet<&str> =
+        table.as_array().unwrap().iter().filter_map(|kind| kind["kind"].as_str()).collect();
+    for kind in [
+        "http",
+        "command",
+        "database",
+        "memory",
+        "cpu",
+        "load",
+        "disk",
+        "slack",
+        "email",
+        "pagerduty",
+        "webhook",
+        "otlp",
+    ] {
         assert!(kinds.contains(kind), "{kind} is missing: {kinds:?}");
     }
     for kind in table.as_array().unwrap().iter().filter(|kind| kind["class"] == "check") {

@@ -12,10 +12,10 @@ use super::args::{LogFormat, Run};
 use super::exit::Exit;
 use crate::systemd::Systemd;
 use crate::telemetry::logging::{self, Format, LogSettings};
-use crate::wiring::resource::otlp_target;
 use crate::wiring::daemon::{Daemon, StartError};
 use crate::wiring::load::{self, Loaded, Overrides};
 use crate::wiring::resource;
+use crate::wiring::resource::otlp_target;
 
 /// The last spans and log records may take this long to leave.
 const TELEMETRY_BUDGET: Duration = Duration::from_secs(1);
@@ -32,7 +32,8 @@ pub fn run(args: &Run) -> Result<ExitCode, Exit> {
     // One crypto library for every TLS connection. Fails only if it was installed before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let listen = args.listen.as_ref().map(|text| {
-        text.parse().map_err(|_| Exit::Failed(format!("--listen {text:?} is no address such as 127.0.0.1:9475")))
+        text.parse()
+            .map_err(|_| Exit::Failed(format!("--listen {text:?} is no address such as 127.0.0.1:9475")))
     });
     let overrides = Overrides { listen: listen.transpose()? };
     let loaded = load::load(&args.files.config, overrides);

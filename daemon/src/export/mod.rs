@@ -65,9 +65,12 @@ impl ExportLoop {
                 Some(followed) => {
                     let batch = batch::build(&followed.samples, &*self.follower, &mut series);
                     let sent = self.send(&batch).await;
-                    let given_up = sent.is_err() && failures.give_up(&self.delivery.retry, self.clock.monotonic());
+                    let given_up =
+                        sent.is_err() && failures.give_up(&self.delivery.retry, self.clock.monotonic());
                     match sent {
-                        Err(asked) if !given_up => asked.unwrap_or_else(|| failures.wait(&self.delivery.retry, &mut rng)),
+                        Err(asked) if !given_up => {
+                            asked.unwrap_or_else(|| failures.wait(&self.delivery.retry, &mut rng))
+                        }
                         sent => {
                             if sent.is_err() {
                                 self.drop_batch(&batch);
@@ -232,7 +235,10 @@ mod tests {
             assert!(!failures.give_up(&retry, start + Duration::from_secs(59)));
         }
         let late = failures.wait(&retry, &mut rng);
-        assert!(first < late && late <= retry.max_interval.mul_f64(1.0 + retry.randomization_factor), "{first:?} {late:?}");
+        assert!(
+            first < late && late <= retry.max_interval.mul_f64(1.0 + retry.randomization_factor),
+            "{first:?} {late:?}"
+        );
         assert!(failures.give_up(&retry, start + Duration::from_secs(60)));
         let never = RetrySettings { enabled: false, ..RetrySettings::default() };
         assert!(Failures::default().give_up(&never, start));

@@ -56,7 +56,8 @@ fn read(files: &TlsFiles) -> Result<ServerConfig, String> {
     if certificates.is_empty() {
         return Err(fault(&files.cert_file, &"there is no certificate in it"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key_file).map_err(|error| fault(&files.key_file, &error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key_file).map_err(|error| fault(&files.key_file, &error))?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key);
     let mut config = config.map_err(|error| fault(&files.cert_file, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -101,7 +101,8 @@ impl Rules {
         let own = move |labels: &Labels| labels.filtered(|name| external.get(name) != labels.get(name));
         let reconcile = move |alerting: &mut breakwatch_alerts::Alerting, now| {
             let groups = groups.lock();
-            alerting.reconcile_rules(|labels| groups.is_firing(labels) || groups.is_firing(&own(labels)), now);
+            alerting
+                .reconcile_rules(|labels| groups.is_firing(labels) || groups.is_firing(&own(labels)), now);
         };
         let _ = self.parts.alerting.call(reconcile).await;
     }
@@ -189,7 +190,12 @@ impl Rules {
             tracing::warn!(group = group.name(), rule = &*failure.rule, error = failure.error, "rule_failed");
         }
         let (evaluated, failed) = (group.rules().len() as u64, failures.len() as u64);
-        parts.instruments.rules_evaluated(evaluated, failed, group.missed() - missed, group.evaluation_time());
+        parts.instruments.rules_evaluated(
+            evaluated,
+            failed,
+            group.missed() - missed,
+            group.evaluation_time(),
+        );
         if !alerts.is_empty() || !batch.is_empty() {
             parts.alerting.tell(Input::Rules(alerts, batch));
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use breakwatch_model::{MetricFamily, Status};
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::MetricExporter;
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _};
+use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;

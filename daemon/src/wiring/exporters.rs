@@ -59,7 +59,8 @@ pub fn build(
         let guard = breakers
             .ensure(&name, GuardKind::Exporter, breaker, restored.breaker(&name), clock.monotonic())
             .map_err(|error| error.to_string())?;
-        exporters.insert(Arc::clone(&name), Guarded { id: name, exporter: Arc::from(exporter), guard, delivery });
+        exporters
+            .insert(Arc::clone(&name), Guarded { id: name, exporter: Arc::from(exporter), guard, delivery });
     }
     breakers.retain(|guard| guard.kind != GuardKind::Exporter || exporters.contains_key(&guard.name));
     Ok(exporters)

@@ -48,9 +48,7 @@ pub fn load(paths: &[PathBuf], overrides: Overrides) -> Result<Loaded, Vec<Strin
     let findings: Vec<String> = diagnostics.into_sorted().iter().map(ToString::to_string).collect();
     match read {
         Some((config, alerting, rules)) if !failed => {
-            {
             Ok(Loaded { config, alerting, rules, overrides, warnings: findings })
-        }
         }
         _ => Err(findings),
     }

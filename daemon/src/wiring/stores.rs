@@ -101,7 +101,8 @@ fn history_families(stats: &HistoryStats) -> Vec<MetricFamily> {
         ("raw", stats.raw_bytes),
         ("rollups", stats.rollup_bytes),
     ];
-    let mut bytes = MetricFamily::gauge("breakwatch_store_bytes", "bytes", "Bytes on disk, by part of the store.");
+    let mut bytes =
+        MetricFamily::gauge("breakwatch_store_bytes", "bytes", "Bytes on disk, by part of the store.");
     for (part, size) in parts {
         bytes.push(Labels::from_pairs([("part", part)]), size as f64);
     }
