@@ -50,14 +50,28 @@ pub enum Command {
     Components(Components),
     /// Show checks, breakers, firing alerts and the outbox of the running daemon at a glance.
     Status(Status),
-    /// Run checks of the running daemon now; ends with the Nagios code of the worst.
+    /// Run checks of the running daemon now (ends with the Nagios code of the worst), pause them; check rule files.
     Check(Check),
     /// List, reset, force or hold circuit breakers of the running daemon.
     Breaker(Breaker),
+    /// Set, list and end silences of the running daemon.
+    Silence(Silence),
+    /// List and acknowledge alerts of the running daemon.
+    Alert(Alert),
+    /// Tell the whole way of an alert, and why somebody was not told of it.
+    Explain(Explain),
+    /// Show and try the routing tree of a configuration.
+    Routes(Routes),
     /// Send a test message to a receiver.
     Notify(Notify),
     /// Ask the running daemon a PromQL question.
     Query(Query),
+    /// Run unit tests.
+    #[command(subcommand)]
+    Test(TestCommand),
+    /// Try rules out on stored history.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Write man pages.
@@ -165,6 +179,8 @@ pub enum CheckCommand {
         #[command(flatten)]
         daemon: Daemon,
     },
+    /// Check rule files as the daemon would read them; 0 good, 1 mistakes, 3 findings with `--lint-fatal`.
+    Rules(CheckRules),
     /// Let a suspended check run again.
     Resume {
         /// The check.
@@ -173,6 +189,81 @@ pub enum CheckCommand {
         #[command(flatten)]
         daemon: Daemon,
     },
+}
+
+/// `check rules`.
+#[derive(ClapArgs, Debug)]
+pub struct CheckRules {
+    /// The rule files; standard input if none is named.
+    pub files: Vec<PathBuf>,
+    /// What to look for besides mistakes.
+    #[arg(long, value_enum, default_value = "duplicate-rules")]
+    pub lint: Lint,
+    /// End with code 3 if there are findings.
+    #[arg(long)]
+    pub lint_fatal: bool,
+}
+
+/// See [`CheckRules::lint`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Lint {
+    /// Everything there is.
+    All,
+    /// Rules with the same name and labels.
+    DuplicateRules,
+    /// Nothing.
+    None,
+}
+
+/// `test …`.
+#[derive(Subcommand, Debug)]
+pub enum TestCommand {
+    /// Run unit tests of rules, in the file format of promtool; 0 if all pass.
+    Rules(TestRules),
+}
+
+/// `test rules`.
+#[derive(ClapArgs, Debug)]
+pub struct TestRules {
+    /// The files with tests.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Only tests whose name matches this pattern.
+    #[arg(long, value_name = "PATTERN")]
+    pub run: Option<String>,
+}
+
+/// `rules …`.
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// Say when each alert would have fired on stored history.
+    Backtest(Backtest),
+}
+
+/// `rules backtest`.
+#[derive(ClapArgs, Debug)]
+pub struct Backtest {
+    /// The rule files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How far to look back, such as `30d`.
+    #[arg(long, value_name = "DURATION")]
+    pub since: String,
+    /// Look up to this time instead of now: seconds since the epoch or RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// How often groups without an interval of their own are evaluated; 15s if not said.
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// Read this data directory, which no daemon may have open, instead of asking the daemon.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data: Option<PathBuf>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
 }
 
 /// `breaker`.
@@ -236,6 +327,166 @@ pub enum NotifyCommand {
         /// The receiver's name.
         receiver: String,
         /// Which configuration; the running daemon is not needed.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+}
+
+/// `silence`.
+#[derive(ClapArgs, Debug)]
+pub struct Silence {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: SilenceCommand,
+}
+
+/// `silence …`.
+#[derive(Subcommand, Debug)]
+pub enum SilenceCommand {
+    /// Silence alerts: all matchers must hold; prints the silence's id.
+    Add(SilenceAdd),
+    /// List silences in force and to come.
+    List {
+        /// Those that are over too.
+        #[arg(long)]
+        expired: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// End silences now.
+    Expire {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
+
+/// `silence add`.
+#[derive(ClapArgs, Debug)]
+pub struct SilenceAdd {
+    /// Matchers such as `check=http/web` or `alertname=~"Disk.*"`.
+    #[arg(required = true)]
+    pub matchers: Vec<String>,
+    /// How long it holds from its start.
+    #[arg(long, short, default_value = "1h")]
+    pub duration: String,
+    /// When it begins, as RFC 3339; by default now.
+    #[arg(long)]
+    pub start: Option<String>,
+    /// When it ends, as RFC 3339; wins over `--duration`.
+    #[arg(long)]
+    pub end: Option<String>,
+    /// Why.
+    #[arg(long, short)]
+    pub comment: String,
+    /// Who; by default the user's name.
+    #[arg(long, env = "USER", default_value = "")]
+    pub author: String,
+    /// Hold only inside windows that open by this schedule (`0 2 * * sun`) until the end.
+    #[arg(long, value_name = "CRON", requires = "window")]
+    pub schedule: Option<String>,
+    /// How long each window stays open.
+    #[arg(long, value_name = "DURATION", requires = "schedule")]
+    pub window: Option<String>,
+    /// The time zone of the schedule.
+    #[arg(long, value_name = "ZONE", requires = "schedule", default_value = "UTC")]
+    pub zone: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// `alert`.
+#[derive(ClapArgs, Debug)]
+pub struct Alert {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertCommand,
+}
+
+/// `alert …`.
+#[derive(Subcommand, Debug)]
+pub enum AlertCommand {
+    /// List firing alerts, those that are kept quiet too.
+    List {
+        /// Matchers that must hold.
+        matchers: Vec<String>,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Acknowledge an alert: it is not repeated and does not escalate until it ends.
+    Ack {
+        /// Its fingerprint, as `alert list` shows it.
+        fingerprint: String,
+        /// What to say.
+        #[arg(long, short, default_value = "")]
+        comment: String,
+        /// Who; by default the user's name.
+        #[arg(long, env = "USER", default_value = "")]
+        author: String,
+        /// Take the acknowledgement back.
+        #[arg(long)]
+        undo: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
+
+/// `explain`.
+#[derive(ClapArgs, Debug)]
+pub struct Explain {
+    /// Which alert: matchers such as `check=http/web` or `alertname=DiskFull`.
+    #[arg(required = true)]
+    pub labels: Vec<String>,
+    /// From when on the ledger is read, as RFC 3339; by default the last 24 hours.
+    #[arg(long)]
+    pub since: Option<String>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `routes`.
+#[derive(ClapArgs, Debug)]
+pub struct Routes {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RoutesCommand,
+}
+
+/// `routes …`.
+#[derive(Subcommand, Debug)]
+pub enum RoutesCommand {
+    /// Draw the routing tree of a configuration; the running daemon is not needed.
+    Show {
+        /// Which configuration.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+    /// Say who would be told of an alert with these labels, and when; the running daemon is not needed.
+    Test {
+        /// `label=value` pairs.
+        #[arg(required = true)]
+        labels: Vec<String>,
+        /// End with code 1 unless exactly these receivers would be told, comma-separated, in order.
+        #[arg(long, value_name = "RECEIVERS", value_delimiter = ',')]
+        verify: Vec<String>,
+        /// Which configuration.
         #[command(flatten)]
         files: ConfigFiles,
     },

@@ -78,8 +78,11 @@ fn replay(
     while from <= end {
         let last = Timestamp(from.0.saturating_add(millis.saturating_mul(past::MAX_POINTS - 1))).min(end);
         let series = past.range(rule.query.text(), from - offset, last - offset, step);
-        let series = series.map_err(|error| Exit::Failed(format!("alert {}: {error}", rule.name)))?;
-        for (labels, samples) in series {
+        let named = |exit: Exit| match exit {
+            Exit::Failed(text) => Exit::Failed(format!("alert {}: {text}", rule.name)),
+            other => other,
+        };
+        for (labels, samples) in series.map_err(named)? {
             let labels = labels.without_name();
             samples.iter().for_each(|sample| tracker.holds(&labels, sample.t + offset, sample.v));
         }
@@ -101,7 +104,8 @@ fn warn_of_recorded(files: &[RuleFile]) {
         let RuleConfig::Alert(rule) = rule else { continue };
         let selectors = rule.query.expr().selectors();
         let names = selectors.iter().flat_map(|selector| &selector.matchers);
-        let read = names.filter(|matcher| matcher.name() == METRIC_NAME && recorded.contains(matcher.value()));
+        let read =
+            names.filter(|matcher| matcher.name() == METRIC_NAME && recorded.contains(matcher.value()));
         for matcher in read {
             complain(&format!(
                 "{}: {} reads {}, which these files record: only what is stored of it counts",

@@ -1,4 +1,4 @@
-//! `check run|pause|resume`.
+//! `check run|pause|resume`; `check rules` is in `rules`.
 
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ pub fn run(args: &Check) -> Result<ExitCode, Exit> {
     match &args.command {
         CheckCommand::Run { name, all, daemon } => run_now(name.as_deref(), *all, daemon),
         CheckCommand::Pause { name, daemon } => act(name, "pause", daemon),
+        CheckCommand::Rules(rules) => super::rules::check(rules),
         CheckCommand::Resume { name, daemon } => act(name, "resume", daemon),
     }
 }

@@ -1,23 +1,30 @@
 //! The command line: one file per command. stdout carries results, stderr carries everything else.
 
+mod alert;
 mod args;
+mod backtest;
 mod breaker;
 mod check;
 mod client;
 mod completions;
 mod components;
 mod exit;
+mod explain;
 mod notify;
 mod output;
 mod query;
+mod routes;
+mod rules;
 mod run;
+mod silence;
 mod status;
+mod test_rules;
 mod validate;
 
 use std::process::ExitCode;
 
 pub use args::Args;
-use args::Command;
+use args::{Command, RulesCommand, TestCommand};
 pub use exit::Exit;
 
 /// Parses the command line and does what it says.
@@ -32,8 +39,14 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status::run(&status),
         Command::Check(check) => check::run(&check),
         Command::Breaker(breaker) => breaker::run(&breaker),
+        Command::Silence(silence) => silence::run(&silence),
+        Command::Alert(alert) => alert::run(&alert),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Routes(routes) => routes::run(&routes),
         Command::Notify(notify) => notify::run(&notify),
         Command::Query(query) => query::run(&query),
+        Command::Test(TestCommand::Rules(test)) => test_rules::run(&test),
+        Command::Rules(RulesCommand::Backtest(backtest)) => backtest::run(&backtest),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => completions::man(&man),
     };

@@ -23,6 +23,11 @@ pub fn complain(text: &str) {
     eprintln!("breakwatch: {text}");
 }
 
+/// Prints what belongs beside a result: findings, one after the other as they come.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Colours of states on a terminal.
 #[derive(Clone, Copy, Debug)]
 pub enum Colour {

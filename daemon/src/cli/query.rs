@@ -49,12 +49,14 @@ pub fn run(args: &Query) -> Result<ExitCode, Exit> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn duration(text: &str) -> Result<Duration, Exit> {
+/// A span such as `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, Exit> {
     let parsed = parse_duration(text).filter(|duration| !duration.is_zero());
     parsed.ok_or_else(|| Exit::Failed(format!("{text:?} is no duration such as 30s or 1h30m")))
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, Exit> {
+/// Seconds since the epoch or RFC 3339.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, Exit> {
     let seconds =
         text.parse::<f64>().ok().filter(|seconds| seconds.is_finite()).map(Timestamp::from_secs_f64);
     let time = seconds.or_else(|| Timestamp::parse_rfc3339(text));

@@ -121,6 +121,9 @@ mod tests {
         let (file, warnings) = read("r.yml", twice).unwrap();
         assert!(warnings.is_empty());
         let text = describe(&duplicates(&file));
-        assert!(text.contains("Metric: a\n") && text.contains("at r.yml:4") && text.contains("at r.yml:5"), "{text}");
+        assert!(
+            text.contains("Metric: a\n") && text.contains("at r.yml:4") && text.contains("at r.yml:5"),
+            "{text}"
+        );
     }
 }

@@ -97,7 +97,8 @@ mod tests {
         std::fs::write(&path, test("4")).unwrap();
         assert!(run_file(&path, None).unwrap().passed());
         std::fs::write(&path, test("5")).unwrap();
-        let expected = "    doubling\n      expression \"twice\" at 1m:\n        - twice 5\n        + twice 4";
+        let expected =
+            "    doubling\n      expression \"twice\" at 1m:\n        - twice 5\n        + twice 4";
         assert_eq!(describe(&run_file(&path, None).unwrap()), expected);
         let other = pattern("^none$").unwrap();
         assert!(run_file(&path, Some(&other)).unwrap().tests.is_empty());
