@@ -53,6 +53,14 @@ impl ApiClient {
         self.send(self.client.request(Method::POST, format!("{}{path}", self.url)).json(body)).await
     }
 
+    /// `DELETE` with a JSON body; the answer's body.
+    ///
+    /// # Errors
+    /// When the daemon cannot be reached or says no.
+    pub async fn delete(&self, path: &str, body: &Value) -> Result<Value, Exit> {
+        self.send(self.client.request(Method::DELETE, format!("{}{path}", self.url)).json(body)).await
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, Exit> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -67,7 +75,8 @@ impl ApiClient {
         if status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE && body.get("overall").is_some() {
             return Ok(body);
         }
-        let message = body.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+        // Alertmanager's API tells an error as a plain string.
+        let message = body.get("error").unwrap_or(&body).as_str().unwrap_or("no reason given");
         let help = if status == StatusCode::UNAUTHORIZED && self.token.is_none() {
             "; give the daemon's token with --token-file or run this as the daemon's user"
         } else {
