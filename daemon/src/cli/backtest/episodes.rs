@@ -59,7 +59,7 @@ impl Tracker {
     /// Notes that the condition holds at a time.
     pub(super) fn holds(&mut self, labels: &Labels, at: Timestamp, value: f64) {
         let over = self.running.get(labels).map(|running| self.over(running));
-        if over.is_some_and(|over| at >= over) {
+        if over.is_some_and(|over| at > over) {
             self.end(labels, over);
         }
         let fresh = Running { active_at: at, fired: None, last: at };
@@ -128,7 +128,8 @@ mod tests {
         assert_eq!(fired(2, 0, &[1, 2, 3, 4, 6]), [(3, Some(5))]);
         // Two minutes without it are bridged, the third ends it.
         assert_eq!(fired(0, 2, &[1, 3, 4]), [(1, Some(7))]);
-        assert_eq!(fired(0, 2, &[1, 4]), [(1, Some(4)), (4, Some(7))]);
+        assert_eq!(fired(0, 2, &[1, 4]), [(1, Some(7))]);
+        assert_eq!(fired(0, 2, &[1, 5]), [(1, Some(4)), (5, Some(8))]);
         assert_eq!(fired(0, 0, &[9, 10]), [(9, None)]);
     }
 }
