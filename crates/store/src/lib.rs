@@ -18,12 +18,14 @@ mod datadir;
 pub mod disk;
 mod family;
 mod frame;
+pub mod fuzzing;
 mod head;
 mod history;
 mod hot;
 mod incident;
 mod index;
 pub mod memory;
+mod paged;
 mod state;
 #[cfg(test)]
 mod testing;

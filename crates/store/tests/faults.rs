@@ -13,11 +13,11 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, StorageError, Table,
-    TimeRange, Timestamp,
+    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, StorageError,
+    Table, TimeRange, Timestamp,
 };
 use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{SetClock, START};
+use common::{START, SetClock};
 
 const DIR: &str = "BREAKWATCH_FAULT_DIR";
 
@@ -31,7 +31,9 @@ fn may_mount() -> bool {
     let allowed = tried.is_ok_and(|output| output.status.success());
     if !allowed {
         assert!(std::env::var_os("CI").is_none(), "mounts are not allowed here, and this is CI");
-        eprintln!("LEFT OUT: mounting in a namespace is not allowed here; the test of this fault did not run");
+        eprintln!(
+            "LEFT OUT: mounting in a namespace is not allowed here; the test of this fault did not run"
+        );
     }
     allowed
 }
@@ -261,7 +263,9 @@ fn a_second_process_is_refused_and_touches_nothing() {
 fn second_child() {
     let Some(path) = dir_of_child() else { return };
     match DataDir::open(&path, SetClock::at(START)) {
-        Err(StorageError::Locked(message)) => assert!(message.contains("in use by another process (process "), "{message}"),
+        Err(StorageError::Locked(message)) => {
+            assert!(message.contains("in use by another process (process "), "{message}")
+        }
         other => panic!("{other:?}"),
     }
 }

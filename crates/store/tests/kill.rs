@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, Table, TimeRange,
-    Timestamp,
+    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, Table,
+    TimeRange, Timestamp,
 };
 use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{SetClock, START};
+use common::{START, SetClock};
 
 const DIR: &str = "BREAKWATCH_KILL_DIR";
 
@@ -167,8 +167,10 @@ fn nothing_acknowledged_is_lost() {
             // Besides what was acknowledged, each round may have left a step in flight.
             assert!(step <= last + round as i64 + 1, "round {round}: step {step} of {last}");
         }
-        let events = store.state.journal(Table::Events, TimeRange::new(Timestamp::MIN, Timestamp::MAX), 0).unwrap();
-        let events: Vec<i64> = events.iter().map(|e| String::from_utf8_lossy(&e.value).parse().unwrap()).collect();
+        let events =
+            store.state.journal(Table::Events, TimeRange::new(Timestamp::MIN, Timestamp::MAX), 0).unwrap();
+        let events: Vec<i64> =
+            events.iter().map(|e| String::from_utf8_lossy(&e.value).parse().unwrap()).collect();
         assert!(events.windows(2).all(|pair| pair[0] < pair[1]), "round {round}: an event twice");
         let lost = acknowledged.iter().find(|step| events.binary_search(step).is_err());
         assert_eq!(lost, None, "round {round}: an event is gone");

@@ -117,7 +117,7 @@ impl Footer {
         })
     }
 
-    fn file_len(&self) -> Option<u64> {
+    pub(crate) fn file_len(&self) -> Option<u64> {
         let body = self.chunks_len.checked_add(self.index_len)?.checked_add(self.series_len)?;
         body.checked_add(Self::LEN as u64)
     }

@@ -16,7 +16,7 @@ mod list;
 mod rollup;
 mod writer;
 
-pub(crate) use file::{Block, BlockIndex, ChunkRef, Kind};
+pub(crate) use file::{Block, BlockIndex, ChunkRef, Footer, Kind};
 pub(crate) use list::Blocks;
 pub(crate) use rollup::{Buckets, LAST};
 pub(crate) use writer::Writer;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use breakwatch_model::{Sample, TimeRange, Timestamp};
 use rustc_hash::FxHashMap;
 
+use crate::paged::Paged;
+
 use lane::Placed;
 pub(crate) use lane::{DAY, Lane};
 
@@ -41,12 +43,6 @@ struct Series {
     group: u32,
     lane: u32,
     slot: u8,
-    known: bool,
-}
-
-impl Series {
-    const UNKNOWN: Self =
-        Self { last: Sample::new(Timestamp::MIN, 0.0), group: 0, lane: NONE, slot: 0, known: false };
 }
 
 /// A lane that takes no more rows and waits to be stored.
@@ -60,7 +56,7 @@ pub(crate) struct Frozen {
 /// Everything in memory that is not sealed.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    series: Vec<Series>,
+    series: Paged<Series>,
     lanes: Vec<Option<Lane>>,
     free: Vec<u32>,
     open: FxHashMap<u32, Vec<u32>>,
@@ -71,30 +67,25 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// Makes a series known. `last` is the newest sample it is known to have had before.
+    /// Makes a series known.
     pub(crate) fn add_series(&mut self, id: u32, group: u32, slot: u8) {
-        let index = id as usize;
-        if self.series.len() <= index {
-            self.series.resize(index + 1, Series::UNKNOWN);
-        }
-        if let Some(series) = self.series.get_mut(index).filter(|series| !series.known) {
-            *series = Series { group, slot, known: true, ..Series::UNKNOWN };
+        if self.series.get(id).is_none() {
+            let last = Sample::new(Timestamp::MIN, 0.0);
+            self.series.insert(id, Series { last, group, lane: NONE, slot });
         }
     }
 
     /// Forgets series.
     pub(crate) fn remove_series(&mut self, ids: &[u32]) {
         for id in ids {
-            if let Some(series) = self.series.get_mut(*id as usize) {
-                *series = Series::UNKNOWN;
-            }
+            self.series.remove(*id);
         }
     }
 
     /// Takes a sample. `frame` is the log frame it goes into. Samples of a series must grow in time, unless its
     /// newest lies after `latest`: then the clock stood wrong, and the series goes on from the true time.
     pub(crate) fn push(&mut self, id: u32, sample: Sample, frame: u64, latest: Timestamp) -> Taken {
-        let Some(series) = self.series.get(id as usize).copied().filter(|series| series.known) else {
+        let Some(series) = self.series.get(id).copied() else {
             return Taken::Unknown;
         };
         if sample.t <= series.last.t && series.last.t <= latest {
@@ -110,7 +101,7 @@ impl Head {
 
     /// Takes a sample that was accepted once, while replaying the log.
     pub(crate) fn replay(&mut self, id: u32, sample: Sample, frame: u64) {
-        let Some(series) = self.series.get(id as usize).copied().filter(|series| series.known) else {
+        let Some(series) = self.series.get(id).copied() else {
             return;
         };
         if series.last.t != sample.t || series.last.v.to_bits() != sample.v.to_bits() {
@@ -120,7 +111,7 @@ impl Head {
 
     /// Notes the newest sample of a series that is sealed already.
     pub(crate) fn note_last(&mut self, id: u32, sample: Sample) {
-        if let Some(series) = self.series.get_mut(id as usize).filter(|series| series.last.t < sample.t) {
+        if let Some(series) = self.series.get_mut(id).filter(|series| series.last.t < sample.t) {
             series.last = sample;
         }
         self.newest = self.newest.max(sample.t);
@@ -132,7 +123,7 @@ impl Head {
         if self.offer(lane, series, time, bits, frame) != Some(Placed::Yes) {
             lane = self.attach(series, time, bits, frame);
         }
-        if let Some(series) = self.series.get_mut(id as usize) {
+        if let Some(series) = self.series.get_mut(id) {
             series.last = sample;
             series.lane = lane;
         }
@@ -226,8 +217,8 @@ impl Head {
 
     /// The last sample of a series.
     pub(crate) fn last(&self, id: u32) -> Option<Sample> {
-        let series = self.series.get(id as usize)?;
-        (series.known && series.last.t > Timestamp::MIN).then_some(series.last)
+        let series = self.series.get(id)?;
+        (series.last.t > Timestamp::MIN).then_some(series.last)
     }
 
     /// The newest sample of all.
@@ -278,9 +269,10 @@ impl Head {
         })
     }
 
-    /// The time of the last sample of every series by number; `i64::MIN` where none is known.
-    pub(crate) fn all_lasts(&self) -> Vec<i64> {
-        self.series.iter().map(|series| if series.known { series.last.t.0 } else { i64::MIN }).collect()
+    /// The times of the last samples by number, of the series that have one.
+    pub(crate) fn all_lasts(&self) -> FxHashMap<u32, i64> {
+        let with_samples = self.series.iter().filter(|(_, series)| series.last.t > Timestamp::MIN);
+        with_samples.map(|(id, series)| (id, series.last.t.0)).collect()
     }
 }
 

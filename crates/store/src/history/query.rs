@@ -8,6 +8,8 @@ use breakwatch_model::{
     SeriesSet, StorageError, TimeRange, Timestamp,
 };
 
+use rustc_hash::FxHashMap;
+
 use super::read::Set;
 use super::{History, Shared};
 
@@ -165,11 +167,10 @@ impl Shared {
     fn present(&self, range: TimeRange) -> impl Fn(u32) -> bool {
         let live = self.live.read();
         let everything = range.start.0 <= 0 && range.end >= live.head.newest();
-        let newest: Vec<i64> = if everything { Vec::new() } else { live.head.all_lasts() };
+        let newest = if everything { FxHashMap::default() } else { live.head.all_lasts() };
         move |id| {
-            let last = newest.get(id as usize).copied();
             // Without a sample in memory nothing is known: it may have some.
-            last.is_none_or(|last| last == i64::MIN || last >= range.start.0)
+            newest.get(&id).is_none_or(|last| *last >= range.start.0)
         }
     }
 }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use breakwatch_model::{Labels, Metadata, Timestamp};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
+use crate::paged::Paged;
+
 pub(crate) use registry::{Definition, Record, Registry, apply, image, put_records, read_records};
 
 /// Labels that tell one target from another: series that agree in all of them are measured together and share
@@ -41,7 +43,7 @@ type Postings = Vec<u32>;
 /// The index.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    series: Vec<Option<Entry>>,
+    series: Paged<Entry>,
     by_hash: FxHashMap<u64, u32>,
     postings: FxHashMap<Arc<str>, BTreeMap<Arc<str>, Postings>>,
     /// Series by group and slot.
@@ -87,12 +89,12 @@ impl Index {
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Entry> {
-        self.series.get(id as usize)?.as_ref()
+        self.series.get(id)
     }
 
     /// Every series.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        self.series.iter().enumerate().filter_map(|(id, entry)| Some((id as u32, entry.as_ref()?)))
+        self.series.iter()
     }
 
     /// The series in a slot of a group.
@@ -133,10 +135,6 @@ impl Index {
         if taken || self.lookup(labels).is_some() {
             return false;
         }
-        let index = *id as usize;
-        if self.series.len() <= index {
-            self.series.resize_with(index + 1, || None);
-        }
         let labels = self.intern(labels);
         let mut hash = hash_of(&labels);
         while self.by_hash.contains_key(&hash) {
@@ -159,10 +157,8 @@ impl Index {
             *member = *id;
         }
         self.reserve(id.saturating_add(1), place.group.saturating_add(1));
-        if let Some(series) = self.series.get_mut(index) {
-            *series =
-                Some(Entry { labels, place: *place, created_at: *created_at, family: Arc::clone(family) });
-        }
+        let entry = Entry { labels, place: *place, created_at: *created_at, family: Arc::clone(family) };
+        self.series.insert(*id, entry);
         self.count += 1;
         self.epoch += 1;
         true
@@ -171,7 +167,7 @@ impl Index {
     /// Removes series.
     pub(crate) fn remove(&mut self, ids: &[u32]) {
         for id in ids {
-            let Some(entry) = self.series.get_mut(*id as usize).and_then(Option::take) else { continue };
+            let Some(entry) = self.series.remove(*id) else { continue };
             for (name, value) in entry.labels.pairs() {
                 self.remove_posting(name, value, *id);
             }
@@ -207,13 +203,12 @@ impl Index {
     /// Chains of equal hashes break when a link goes, so removal builds them anew.
     fn rehash(&mut self) {
         self.by_hash.clear();
-        for (id, entry) in self.series.iter().enumerate() {
-            let Some(entry) = entry else { continue };
+        for (id, entry) in self.series.iter() {
             let mut hash = hash_of(&entry.labels);
             while self.by_hash.contains_key(&hash) {
                 hash = hash.wrapping_add(1);
             }
-            self.by_hash.insert(hash, id as u32);
+            self.by_hash.insert(hash, id);
         }
     }
 

@@ -148,6 +148,21 @@ impl StateLog {
     }
 }
 
+/// Reads the changes of a frame's payload and forgets them.
+pub(crate) fn read_payload(payload: &[u8]) {
+    let _ = ops::read_ops(payload);
+}
+
+/// A log file and a frame's payload as they are written.
+pub(crate) fn example_files() -> Vec<Vec<u8>> {
+    let mut payload = Vec::new();
+    ops::put_keyed(&mut payload, Table::Outbox, "message", Some(b"{\"to\":\"ops\"}"));
+    ops::put_keyed(&mut payload, Table::Alerts, "gone", None);
+    ops::put_entry(&mut payload, Table::Events, 5, breakwatch_model::Timestamp(7), b"[1]");
+    ops::put_journal(&mut payload, Table::Audit, 9, &[ops::Span { first: 3, next: 9 }]);
+    vec![slot::image(std::slice::from_ref(&payload)), payload]
+}
+
 /// What is wrong with the bytes of one of the two log files, if anything.
 pub(crate) fn slot_damage(bytes: &[u8]) -> Option<String> {
     match slot::Content::parse(bytes) {

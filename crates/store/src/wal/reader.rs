@@ -45,7 +45,9 @@ impl Segments {
             .collect();
         list.sort_by_key(|segment| segment.first);
         // Begun and never written to, when a crash came.
-        if let Some(last) = list.last().filter(|last| last.bytes == 0 && newest_segment(disk, dir) != Some(last.first)) {
+        if let Some(last) =
+            list.last().filter(|last| last.bytes == 0 && newest_segment(disk, dir) != Some(last.first))
+        {
             disk.remove_file(&last.path)?;
             list.pop();
         }
