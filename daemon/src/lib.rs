@@ -4,13 +4,17 @@
 
 pub mod alerting;
 pub mod breakers;
+pub mod canary;
 pub mod changes;
 pub mod checks;
 pub mod cli;
 pub mod collect;
+pub mod dependencies;
+pub mod events;
 pub mod export;
 pub mod health;
 pub mod http;
+pub mod recovery;
 pub mod reload;
 pub mod rules;
 pub mod shared;

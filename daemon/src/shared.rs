@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::alerting;
 use crate::breakers::Breakers;
 use crate::changes::Changes;
+use crate::checks::observer::Observer;
 use crate::checks::scheduler::{Command, Pulse, Units};
 use crate::checks::unit::CheckUnit;
 use crate::http::auth::Auth;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub config_text: ArcSwap<String>,
     /// Checks.
     pub units: Units,
+    /// Events, canaries, dependencies.
+    pub observer: Arc<Observer>,
     /// Breakers.
     pub breakers: Arc<Breakers>,
     /// Tells the scheduler what to do.
@@ -85,6 +88,8 @@ pub struct Parts {
     pub config_text: String,
     /// See [`Shared::units`].
     pub units: Units,
+    /// See [`Shared::observer`].
+    pub observer: Arc<Observer>,
     /// See [`Shared::breakers`].
     pub breakers: Arc<Breakers>,
     /// See [`Shared::scheduler`].
@@ -123,6 +128,7 @@ impl Shared {
             auth: ArcSwap::from_pointee(parts.auth),
             config_text: ArcSwap::from_pointee(parts.config_text),
             units: parts.units,
+            observer: parts.observer,
             breakers: parts.breakers,
             scheduler: parts.scheduler,
             pulse: parts.pulse,

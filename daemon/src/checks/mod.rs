@@ -2,6 +2,7 @@
 //! is kept and published of its result ([`unit`], [`results`], [`publish`]).
 
 pub mod group;
+pub mod observer;
 pub mod publish;
 pub mod results;
 pub mod runner;

@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
+use super::observer::Observer;
 use super::publish::Publisher;
 use super::schedule::{Demand, Grid};
 use super::unit::{CheckUnit, ProbePace};
@@ -29,6 +30,8 @@ pub struct Runner {
     pub publisher: Publisher,
     /// The daemon's own metrics.
     pub instruments: Instruments,
+    /// Hears of every result before the breaker does.
+    pub observer: Arc<Observer>,
     /// Who wants to know that something changed.
     pub changes: Changes,
     /// How many runs may be under way at once.
@@ -57,7 +60,7 @@ impl Runner {
             Ok(permit) => permit.into_owned(),
             Err(_) if unit.guard.breaker.is_held() => {
                 let held = self.unknown("the breaker is held: the check does not run until it is released");
-                self.publish(unit, &held, grid);
+                self.publish(unit, &held, grid, held.started_at);
                 return self.end(unit, grid, Some(Status::Unknown));
             }
             Err(_) => return self.end(unit, grid, None),
@@ -70,31 +73,50 @@ impl Runner {
             status = tracing::field::Empty,
             reason = tracing::field::Empty,
         );
+        let began = self.clock.now();
         let result = self.confirmed(unit).instrument(span.clone()).await;
+        let result = if unit.settings.canary { result } else { self.believed(result) };
         span.record("status", result.status.as_str());
         if let Some(failure) = &result.failure {
             span.record("reason", failure.reason.as_str());
         }
         drop(span);
-        self.finish(unit, grid, permit, result)
+        self.finish(unit, grid, permit, (result, began))
+    }
+
+    /// While the daemon itself is cut off a result says nothing about its target.
+    fn believed(&self, result: CheckResult) -> CheckResult {
+        if !self.observer.is_isolated() {
+            return result;
+        }
+        let unknown = self.unknown("the canary checks fail: breakwatch itself is cut off");
+        CheckResult { started_at: result.started_at, duration: result.duration, ..unknown }
     }
 
     /// Publishes a result before the breaker hears of it: a transition's message carries the result.
-    fn finish(&self, unit: &Arc<CheckUnit>, grid: Grid, permit: OwnedPermit, result: CheckResult) -> RunEnd {
+    fn finish(
+        &self,
+        unit: &Arc<CheckUnit>,
+        grid: Grid,
+        permit: OwnedPermit,
+        (result, began): (CheckResult, Timestamp),
+    ) -> RunEnd {
         self.instruments.run_ended(&unit.id.kind, result.status, result.duration);
         unit.guard.observe_call(result.duration);
-        self.publish(unit, &result, grid);
+        self.publish(unit, &result, grid, began);
         let now = self.clock.monotonic();
-        if let Some(outcome) = outcome(&result) {
+        // Cut off, breakers stay as they are: the permit is dropped, which counts as cancelled.
+        if let Some(outcome) = outcome(&result).filter(|_| !self.observer.is_isolated()) {
             let _ = permit.record_timed(outcome, result.duration, now);
         }
         self.end(unit, grid, Some(result.status))
     }
 
-    fn publish(&self, unit: &CheckUnit, result: &CheckResult, grid: Grid) {
+    fn publish(&self, unit: &CheckUnit, result: &CheckResult, grid: Grid, began: Timestamp) {
         let now = self.clock.now();
         let until = now + grid.interval + unit.settings.timeout + GRACE;
         self.publisher.publish(unit, result, until, now);
+        self.observer.result(unit, result, began);
         self.changes.notify();
     }
 

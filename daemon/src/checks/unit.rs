@@ -43,6 +43,8 @@ pub struct CheckSettings {
     pub start_grace: Duration,
     /// Healthy means unhealthy and the other way round.
     pub negate: bool,
+    /// Whether it tells an outage of the daemon's own link from one of its targets.
+    pub canary: bool,
     /// Labels the user gave.
     pub labels: Labels,
     /// How bad a failure is for the whole.

@@ -60,9 +60,7 @@ impl Past {
 
     /// Forgets what no window reaches, but for the last entry before: it says how things stood.
     fn trim(&mut self, oldest: Timestamp) {
-        while self.statuses.len() > MAX_ENTRIES
-            || self.statuses.get(1).is_some_and(|(at, _)| *at <= oldest)
-        {
+        while self.statuses.len() > MAX_ENTRIES || self.statuses.get(1).is_some_and(|(at, _)| *at <= oldest) {
             self.statuses.pop_front();
         }
         // Whole episodes only: a window that reaches into one needs to know when it began.
@@ -103,7 +101,9 @@ impl Chronicle {
                     inner.apply(event);
                 }
             }
-            Err(error) => tracing::error!(%error, "the event log cannot be read: recovery figures begin anew"),
+            Err(error) => {
+                tracing::error!(%error, "the event log cannot be read: recovery figures begin anew")
+            }
         }
         let alive: Option<Timestamp> =
             state.get(Table::Meta, ALIVE).and_then(|value| serde_json::from_slice(&value).ok());

@@ -78,7 +78,12 @@ async fn set_paused(shared: &Shared, unit: &CheckUnit, paused: bool) -> Result<(
     let state = Arc::clone(&shared.state);
     let committed = tokio::task::spawn_blocking(move || state.commit(batch)).await;
     match committed {
-        Ok(Ok(())) => unit.set_paused(paused),
+        Ok(Ok(())) => {
+            unit.set_paused(paused);
+            if paused {
+                shared.observer.forgotten(unit);
+            }
+        }
         Ok(Err(error)) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
         Err(error) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
     }

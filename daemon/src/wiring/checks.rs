@@ -128,6 +128,7 @@ fn settings(check: &CheckConfig) -> CheckSettings {
         },
         start_grace: check.start_grace,
         negate: check.negate,
+        canary: check.canary,
         labels: check.labels.clone(),
         impact: check.impact,
         category: if check.category.is_empty() { "uncategorized".to_owned() } else { check.category.clone() },

@@ -18,10 +18,12 @@ use super::{auth, bars, checks, notifiers, resource, selfscrape};
 use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
 use crate::breakers::{Breakers, TransitionListener};
 use crate::changes::Changes;
+use crate::checks::observer::Observer;
 use crate::checks::publish::Publisher;
 use crate::checks::runner::Runner;
 use crate::checks::scheduler::{Command, Pulse, Scheduler, Units};
 use crate::checks::series::{Identity, SeriesWriter};
+use crate::events;
 use crate::http::server;
 use crate::http::tls::Certificate;
 use crate::reload::ReloadHandle;
@@ -127,6 +129,7 @@ impl Daemon {
 struct Core {
     clock: Arc<dyn Clock>,
     units: Units,
+    observer: Arc<Observer>,
     breakers: Arc<Breakers>,
     alerting: alerting::Handle,
     inputs: mpsc::UnboundedReceiver<Input>,
@@ -140,11 +143,16 @@ impl Core {
     fn new(loaded: &Loaded, stores: &Stores, instruments: Instruments, clock: Arc<dyn Clock>) -> Self {
         let units = Units::default();
         let (alerting, inputs) = alerting::Handle::new(Arc::clone(&clock));
+        let observer =
+            Observer::new(Arc::clone(&units), &*stores.state, Arc::clone(&clock), alerting.clone());
+        let observer = Arc::new(observer);
         let listener: TransitionListener = {
             let (alerting, units, clock) = (alerting.clone(), Arc::clone(&units), Arc::clone(&clock));
+            let observer = Arc::clone(&observer);
             Arc::new(move |guard, transition| {
                 let event = transition_event(guard, transition, &units, &*clock);
                 let saved = Box::new(alerting::saved(guard, &*clock));
+                observer.transition(guard, transition, &event.message);
                 alerting.tell(Input::Transition(Box::new(event), guard.name.to_string(), saved));
             })
         };
@@ -154,6 +162,7 @@ impl Core {
         };
         Self {
             units,
+            observer,
             breakers: Arc::new(Breakers::new(listener)),
             alerting,
             inputs,
@@ -189,6 +198,7 @@ impl Core {
             clock: Arc::clone(&clock),
             publisher: publisher.clone(),
             instruments: self.instruments.clone(),
+            observer: Arc::clone(&self.observer),
             changes: self.changes.clone(),
             bulkhead: Arc::new(Semaphore::new(MAX_RUNS)),
             started: clock.monotonic(),
@@ -231,6 +241,7 @@ impl Core {
             auth,
             config_text: breakwatch_config::print_config(&config),
             units: Arc::clone(&self.units),
+            observer: Arc::clone(&self.observer),
             breakers: Arc::clone(&self.breakers),
             scheduler: commands,
             pulse,
@@ -275,7 +286,9 @@ impl Core {
             let _ = http_stopped.await;
         }));
         let scheduler = tokio::spawn(scheduler.run(command_queue));
+        self.observer.refresh();
         let background = vec![
+            tokio::spawn(events::heartbeat(Arc::clone(&self.observer.chronicle), stopped.clone())),
             tokio::spawn(rules.run(stopped.clone())),
             tokio::spawn(selfscrape::run(Arc::clone(&shared), self.writer, stopped)),
         ];

@@ -114,7 +114,9 @@ impl Reloader {
         }
         for unit in gone {
             self.publisher.end(&unit, shared.clock.now());
+            shared.observer.forgotten(&unit);
         }
+        shared.observer.refresh();
         shared.alerting.tell(Input::Reload(Box::new(receivers)));
         let breakers = Arc::clone(&shared.breakers);
         let open = move |_: &str, name: &str| breakers.is_open(name);

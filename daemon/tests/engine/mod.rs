@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use breakwatch::alerting::{Handle, Input};
 use breakwatch::breakers::{Breakers, GuardKind, TransitionListener};
 use breakwatch::changes::Changes;
+use breakwatch::checks::observer::Observer;
 use breakwatch::checks::publish::Publisher;
 use breakwatch::checks::runner::Runner;
 use breakwatch::checks::scheduler::{Command, Pulse, Scheduler, Units};
@@ -22,7 +24,7 @@ use breakwatch_model::{
 };
 use breakwatch_plugin_api::{Check, CheckContext, ComponentId, Recorder};
 use breakwatch_sim::SimClock;
-use breakwatch_store::memory::MemoryHistory;
+use breakwatch_store::memory::{MemoryHistory, MemoryState};
 use opentelemetry_sdk::Resource;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -120,6 +122,8 @@ pub struct Engine {
     pub units: Units,
     pub breakers: Arc<Breakers>,
     pub history: Arc<MemoryHistory>,
+    pub state: Arc<MemoryState>,
+    pub inputs: mpsc::UnboundedReceiver<Input>,
     pub transitions: Arc<Mutex<Vec<(Duration, String, State)>>>,
     pub pulse: Arc<Pulse>,
     pub runner: Runner,
@@ -137,6 +141,7 @@ pub fn settings() -> CheckSettings {
         pace: ProbePace::Stretch,
         start_grace: Duration::ZERO,
         negate: false,
+        canary: false,
         labels: Labels::empty(),
         impact: Impact::High,
         category: "all".to_owned(),
@@ -158,9 +163,15 @@ impl Engine {
         let clock = Arc::new(SimClock::new(START));
         let origin = clock.monotonic();
         let transitions = Arc::new(Mutex::new(Vec::new()));
+        let (alerting, inputs) = Handle::new(Arc::clone(&clock) as _);
+        let units = Units::default();
+        let state = Arc::new(MemoryState::new());
+        let observer = Observer::new(Arc::clone(&units), &*state, Arc::clone(&clock) as _, alerting);
+        let observer = Arc::new(observer);
         let listener: TransitionListener = {
-            let transitions = Arc::clone(&transitions);
+            let (transitions, observer) = (Arc::clone(&transitions), Arc::clone(&observer));
             Arc::new(move |guard, transition| {
+                observer.transition(guard, transition, "");
                 transitions.lock().push((transition.at - origin, guard.name.to_string(), transition.to));
             })
         };
@@ -172,6 +183,7 @@ impl Engine {
             clock: Arc::clone(&clock) as _,
             publisher: Publisher::new(writer, instruments.clone()),
             instruments,
+            observer,
             changes: Changes::default(),
             bulkhead: Arc::new(Semaphore::new(1024)),
             started: origin,
@@ -180,7 +192,9 @@ impl Engine {
             pulse: Arc::new(Pulse::new(origin)),
             clock,
             origin,
-            units: Units::default(),
+            units,
+            inputs,
+            state,
             breakers: Arc::new(Breakers::new(listener)),
             history,
             transitions,
@@ -220,6 +234,7 @@ impl Engine {
     pub fn start(&mut self) {
         let (commands, queue) = mpsc::channel(64);
         let scheduler = Scheduler::new(self.runner.clone(), Arc::clone(&self.units), Arc::clone(&self.pulse));
+        self.runner.observer.refresh();
         self.task = Some(tokio::spawn(scheduler.run(queue)));
         self.commands = Some(commands);
     }

@@ -1,0 +1,97 @@
+//! Which checks fail only because of what they depend on, and which failure is the root.
+//!
+//! A failing dependency silences its dependants' alerts, never their measurement and never their ends. A dependency
+//! counts as failing from its first counted failure until its breaker has closed again: its dependants have that
+//! long to come back without anybody being told of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use breakwatch_breaker::State;
+use breakwatch_model::{Status, Timestamp};
+
+use crate::checks::unit::CheckUnit;
+
+/// One check as the question sees it.
+struct Node<'a> {
+    failing: bool,
+    depends_on: &'a [Arc<str>],
+}
+
+/// For every check with a failing dependency, near or far, the one at the root.
+#[must_use]
+pub fn root_causes(units: &BTreeMap<Arc<str>, Arc<CheckUnit>>, now: Timestamp) -> HashMap<String, String> {
+    let node = |unit: &'_ Arc<CheckUnit>| is_failing(unit, now);
+    let nodes = units
+        .iter()
+        .map(|(name, unit)| (&**name, Node { failing: node(unit), depends_on: &unit.settings.depends_on }));
+    roots(&nodes.collect())
+}
+
+fn is_failing(unit: &CheckUnit, now: Timestamp) -> bool {
+    let breaker = &unit.guard.breaker;
+    let open = breaker.state() != State::Closed && !breaker.is_held();
+    !unit.is_paused() && (open || unit.status(now) == Status::Unhealthy)
+}
+
+fn roots(nodes: &BTreeMap<&str, Node<'_>>) -> HashMap<String, String> {
+    let mut known: HashMap<&str, Option<&str>> = HashMap::new();
+    for name in nodes.keys() {
+        root(name, nodes, &mut known);
+    }
+    known.into_iter().filter_map(|(name, root)| Some((name.to_owned(), root?.to_owned()))).collect()
+}
+
+/// The failing check farthest down the first failing way from `name`. Cycles are refused when a configuration is
+/// loaded; should there be one, its second visit finds nothing.
+fn root<'a>(
+    name: &'a str,
+    nodes: &BTreeMap<&'a str, Node<'a>>,
+    known: &mut HashMap<&'a str, Option<&'a str>>,
+) -> Option<&'a str> {
+    if let Some(root) = known.get(name) {
+        return *root;
+    }
+    known.insert(name, None);
+    let dependencies = nodes.get(name).map_or(&[][..], |node| node.depends_on);
+    let found = dependencies.iter().find_map(|dependency| {
+        let deeper = root(dependency, nodes, known);
+        deeper.or_else(|| nodes.get(&**dependency).is_some_and(|node| node.failing).then_some(&**dependency))
+    });
+    known.insert(name, found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn causes(edges: &[(&str, bool, &[&str])]) -> Vec<(String, String)> {
+        let owned: Vec<(&str, bool, Vec<Arc<str>>)> =
+            edges.iter().map(|(n, f, d)| (*n, *f, d.iter().map(|d| Arc::from(*d)).collect())).collect();
+        let nodes =
+            owned.iter().map(|(name, failing, depends_on)| (*name, Node { failing: *failing, depends_on }));
+        let mut causes: Vec<_> = roots(&nodes.collect()).into_iter().collect();
+        causes.sort();
+        causes
+    }
+
+    #[test]
+    fn the_deepest_failure_is_the_root() {
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let estate: &[(&str, bool, &[&str])] =
+            &[("db", true, &[]), ("api", true, &["db"]), ("web", false, &["api"]), ("mail", true, &[])];
+        assert_eq!(causes(estate), [pair("api", "db"), pair("web", "db")]);
+        let between: &[(&str, bool, &[&str])] =
+            &[("db", true, &[]), ("api", false, &["db"]), ("web", true, &["api"])];
+        assert_eq!(causes(between), [pair("api", "db"), pair("web", "db")], "through a check that works");
+        let second: &[(&str, bool, &[&str])] =
+            &[("db", false, &[]), ("dns", true, &[]), ("web", true, &["db", "dns"])];
+        assert_eq!(causes(second), [pair("web", "dns")]);
+    }
+
+    #[test]
+    fn a_cycle_ends() {
+        assert_eq!(causes(&[("a", true, &["b"]), ("b", true, &["a"])]).len(), 2);
+    }
+}
