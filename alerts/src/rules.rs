@@ -12,6 +12,7 @@ mod file;
 mod grid;
 mod group;
 mod lint;
+mod order;
 mod output;
 mod recording;
 mod set;

@@ -69,6 +69,8 @@ pub struct Group {
     resend_delay: Duration,
     limit: usize,
     rules: Vec<Running>,
+    /// For each rule whether it may read what earlier ones have written but not yet handed over.
+    reads_earlier: Vec<bool>,
     grid: Grid,
     missed: u64,
     last_evaluation: Timestamp,
@@ -76,6 +78,14 @@ pub struct Group {
     started_at: Option<Timestamp>,
     /// Series of rules that a reload has taken away: they end at the next evaluation.
     orphans: Vec<Labels>,
+}
+
+/// What rules gave and the store has not taken yet.
+#[derive(Default)]
+struct Written {
+    samples: Vec<(Labels, Sample)>,
+    /// The places of the rules it came from.
+    rules: Vec<usize>,
 }
 
 /// A rule with what is known of its last evaluation.
@@ -126,6 +136,7 @@ impl Group {
             resend_delay: defaults.resend_delay,
             limit: config.limit,
             rules: config.rules.iter().map(running).collect(),
+            reads_earlier: super::order::reads_earlier(&config.rules),
             grid: Grid::new(file, &config.name, interval),
             missed: 0,
             last_evaluation: Timestamp::default(),
@@ -256,20 +267,35 @@ impl Group {
         let offset = self.query_offset;
         let (limit, interval, resend_delay) = (self.limit, self.interval, self.resend_delay);
         let moment = Moment { at, offset, limit, interval, resend_delay, env, grace };
-        for rule in &mut self.rules {
-            rule.evaluate(&moment, &mut outcome);
+        let mut written = Written::default();
+        for place in 0..self.rules.len() {
+            if self.reads_earlier.get(place).copied().unwrap_or(true) {
+                self.hand_over(&mut written, env, &mut outcome);
+            }
+            if let Some(rule) = self.rules.get_mut(place) {
+                rule.evaluate(&moment, &mut written.samples, &mut outcome);
+                written.rules.push(place);
+            }
         }
-        let ended: Vec<(Labels, Sample)> = std::mem::take(&mut self.orphans)
-            .into_iter()
-            .map(|labels| (labels, Sample::stale(at - offset)))
-            .collect();
-        if let Err(error) = env.sink.write(&ended) {
-            let failure = RuleFailure { rule: Arc::clone(&self.name), error: error.to_string() };
-            outcome.failures.push(failure);
-        }
+        let ended = std::mem::take(&mut self.orphans).into_iter();
+        written.samples.extend(ended.map(|labels| (labels, Sample::stale(at - offset))));
+        self.hand_over(&mut written, env, &mut outcome);
         self.last_evaluation = at;
         self.evaluation_time = env.clock.monotonic().saturating_duration_since(begun);
         outcome
+    }
+
+    /// Writes what has gathered. If the store refuses, the rules it came from have failed.
+    fn hand_over(&mut self, written: &mut Written, env: &Environment<'_>, outcome: &mut Outcome) {
+        let Written { samples, rules } = std::mem::take(written);
+        outcome.samples += samples.len();
+        let Err(error) = env.sink.write(&samples) else { return };
+        outcome.samples -= samples.len();
+        for place in rules {
+            if let Some(rule) = self.rules.get_mut(place).filter(|rule| rule.health == Health::Ok) {
+                rule.fail(error.to_string(), outcome);
+            }
+        }
     }
 
     fn grace(&mut self, at: Timestamp, env: &Environment<'_>) -> Option<StartGrace> {
@@ -331,7 +357,7 @@ impl Running {
         }
     }
 
-    fn evaluate(&mut self, moment: &Moment<'_>, outcome: &mut Outcome) {
+    fn evaluate(&mut self, moment: &Moment<'_>, out: &mut Vec<(Labels, Sample)>, outcome: &mut Outcome) {
         let clock: &dyn Clock = moment.env.clock;
         let begun = clock.monotonic();
         let result = match &mut self.kind {
@@ -349,33 +375,36 @@ impl Running {
                 result
             }
         };
-        let written = result.and_then(|samples| self.write(samples, moment));
-        self.health = match written {
-            Ok(count) => {
-                outcome.samples += count;
-                Health::Ok
+        match result {
+            Ok(samples) => {
+                self.write(samples, moment, out);
+                self.health = Health::Ok;
             }
-            Err(error) => {
-                let rule = self.name();
-                outcome.failures.push(RuleFailure { rule, error: error.clone() });
-                Health::Failed(error)
-            }
-        };
+            Err(error) => self.fail(error, outcome),
+        }
         self.last_evaluation = moment.at;
         self.evaluation_time = clock.monotonic().saturating_duration_since(begun);
     }
 
-    /// Writes a rule's samples, and the end of each series that it writes no more.
-    fn write(&mut self, mut samples: Vec<(Labels, Sample)>, moment: &Moment<'_>) -> Result<usize, String> {
-        let count = samples.len();
+    fn fail(&mut self, error: String, outcome: &mut Outcome) {
+        outcome.failures.push(RuleFailure { rule: self.name(), error: error.clone() });
+        self.health = Health::Failed(error);
+    }
+
+    /// Gives out a rule's samples, and the end of each series that it writes no more.
+    fn write(
+        &mut self,
+        samples: Vec<(Labels, Sample)>,
+        moment: &Moment<'_>,
+        out: &mut Vec<(Labels, Sample)>,
+    ) {
         let now: HashSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
         let before = std::mem::replace(&mut self.series, now);
+        out.extend(samples);
         let end = Sample::stale(moment.at - moment.offset);
-        samples.extend(
+        out.extend(
             before.into_iter().filter(|labels| !self.series.contains(labels)).map(|labels| (labels, end)),
         );
-        moment.env.sink.write(&samples).map_err(|error| error.to_string())?;
-        Ok(count)
     }
 
     fn name(&self) -> Arc<str> {

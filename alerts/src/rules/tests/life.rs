@@ -159,3 +159,18 @@ fn a_reload_keeps_states_and_ends_the_series_of_rules_that_are_gone() {
     assert!(sim.groups.is_firing(&crate::testing::labels("alertname=A")));
     assert!(!sim.groups.is_firing(&crate::testing::labels("alertname=B")));
 }
+
+#[test]
+fn a_store_that_refuses_keeps_no_page_back() {
+    let mut sim =
+        Sim::new("groups: [ { name: g, rules: [ { alert: A, expr: x > 0 }, { record: r, expr: x } ] } ]");
+    sim.load("x 1x50");
+    sim.disk_full = true;
+    let outcome = sim.evaluate(0.0);
+    assert_eq!((outcome.alerts.len(), outcome.failures.len(), outcome.samples), (1, 2, 0));
+    assert!(outcome.failures[0].error.contains("the disk is full"));
+    sim.disk_full = false;
+    let outcome = sim.evaluate(30.0);
+    assert_eq!(outcome.failures, []);
+    assert_eq!(sim.query("r", 30.0), ["r 1"]);
+}

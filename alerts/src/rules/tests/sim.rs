@@ -25,13 +25,18 @@ pub(super) struct Sim {
     pub(super) groups: Groups,
     pub(super) records: BTreeMap<String, Vec<u8>>,
     pub(super) sent: Vec<(f64, Alert)>,
+    /// Whether the store refuses what rules write.
+    pub(super) disk_full: bool,
     text: String,
 }
 
-struct Sink<'a>(&'a MemoryStore);
+struct Sink<'a>(&'a MemoryStore, bool);
 
 impl SampleSink for Sink<'_> {
     fn write(&self, samples: &[(Labels, Sample)]) -> Result<(), StorageError> {
+        if self.1 {
+            return Err(StorageError::Unavailable("the disk is full".to_owned()));
+        }
         samples.iter().for_each(|(labels, sample)| self.0.append(labels, *sample));
         Ok(())
     }
@@ -56,6 +61,7 @@ impl Sim {
             groups: Groups::new(&[file(text)], defaults()),
             records: BTreeMap::new(),
             sent: Vec::new(),
+            disk_full: false,
             text: text.to_owned(),
         }
     }
@@ -78,7 +84,7 @@ impl Sim {
         let env = Environment {
             engine: &engine,
             store: &self.store,
-            sink: &Sink(&self.store),
+            sink: &Sink(&self.store, self.disk_full),
             cancel: &CancelToken::new(),
             clock: &clock,
             external_url: "http://bw",
