@@ -84,7 +84,12 @@ async fn ledger(State(shared): State<Arc<Shared>>, params: Params) -> Result<Res
 pub(super) fn describe(record: &Record) -> Value {
     let mut value = json!(record);
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("at".to_owned(), json!(record.at.to_rfc3339()));
+        // Stored times are milliseconds; the API's are RFC 3339.
+        for key in ["at", "starts_at", "ends_at", "retry_at"] {
+            if let Some(time) = fields.get_mut(key) {
+                *time = time.as_i64().map_or(Value::Null, |millis| json!(Timestamp(millis).to_rfc3339()));
+            }
+        }
         fields.insert("text".to_owned(), json!(record.event.to_string()));
     }
     value
