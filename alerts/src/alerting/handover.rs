@@ -82,9 +82,13 @@ impl Alerting {
         let event = Event::Fallback { to: fallback.to.to_string(), why };
         self.record_about(&entry, event, now);
         let Some(mut group) = self.groups.remove(&entry.group) else { return };
+        let route = config.route.walk().find(|route| route.id == group.route);
+        let own = route.map(|route| super::integrations(&config, route, group.escalated)).unwrap_or_default();
         let mut instead_of = entry.instead_of.clone();
         instead_of.push(fallback.of.to_string());
-        for integration in &receiver.integrations {
+        // Who is told of this group anyway is not told twice.
+        let others = receiver.integrations.iter().filter(|i| !own.iter().any(|own| own.key == i.key));
+        for integration in others {
             let slot = group.slots.entry(Arc::clone(&integration.key)).or_default();
             slot.guest = slot.last.is_none() || slot.guest;
             let last =

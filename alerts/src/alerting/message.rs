@@ -1,8 +1,9 @@
 //! Messages: how they get into the outbox, and escalation, which adds receivers to a group.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use breakwatch_model::{Alert, Table, Timestamp};
+use breakwatch_model::{Alert, AlertStatus, Table, Timestamp};
 use breakwatch_plugin_api::{Notification, TransitionKind};
 
 use super::flush::Member;
@@ -90,12 +91,12 @@ impl Alerting {
 
     /// Puts an older, undelivered message of the same integration and group into a newer one.
     pub(super) fn absorb(&mut self, newer: &mut Entry, older: &Entry, group: &Group, now: Timestamp) {
-        let shown: Vec<Fp> = newer.firing().chain(newer.resolved()).collect();
+        let shown: HashSet<Fp> = newer.firing().chain(newer.resolved()).collect();
+        let decided_at = older.message.created_at;
         let carried = older.message.alerts.iter().filter(|alert| {
             let fp = Fp(alert.fingerprint());
             // A firing alert of the group that the newer message leaves out is kept quiet by now.
-            let quieted =
-                group.members.contains(&fp) && older.message.firing().any(|a| a.labels == alert.labels);
+            let quieted = alert.status(decided_at) == AlertStatus::Firing && group.members.contains(&fp);
             !shown.contains(&fp) && !quieted
         });
         let carried: Vec<Alert> = carried.cloned().collect();

@@ -166,6 +166,28 @@ fn an_open_breaker_hands_over_at_once() {
 }
 
 #[test]
+fn a_fallback_that_is_told_anyway_is_not_told_twice() {
+    let mut sim = Sim::new(
+        "
+route: { receiver: ops, group_by: [service], group_wait: 0s, escalation: [ { after: 1m, receiver: mail } ] }
+receivers:
+  - { name: ops, slack_configs: [ { send_resolved: true } ], fallback: mail, fallback_after: 2m }
+  - { name: mail, email_configs: [ { send_resolved: true } ] }
+",
+    );
+    sim.answer = Box::new(|to, _| {
+        if to.starts_with("ops/") {
+            return Err(NotifyError::Retryable { message: "503".into(), retry_after: None });
+        }
+        Ok(Receipt::default())
+    });
+    sim.post(&["alertname=A service=x"]);
+    sim.run_to(600.0);
+    let mail = sim.lines().into_iter().filter(|line| line.contains("mail/")).collect::<Vec<_>>();
+    assert_eq!(mail, ["60 mail/email[0] firing +A"]);
+}
+
+#[test]
 fn a_refused_message_goes_to_the_fallback_and_is_not_hammered() {
     let mut sim = Sim::new(WITH_FALLBACK);
     sim.answer = Box::new(|to, _| {
