@@ -66,6 +66,10 @@ pub enum Command {
     Notify(Notify),
     /// Ask the running daemon a PromQL question.
     Query(Query),
+    /// List what happened, or count it per step.
+    Events(super::events::Events),
+    /// Report availability, failures and recovery times.
+    Report(super::report::Report),
     /// Run unit tests.
     #[command(subcommand)]
     Test(TestCommand),

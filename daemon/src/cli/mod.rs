@@ -8,11 +8,13 @@ mod check;
 mod client;
 mod completions;
 mod components;
+mod events;
 mod exit;
 mod explain;
 mod notify;
 mod output;
 mod query;
+mod report;
 mod routes;
 mod rules;
 mod run;
@@ -45,6 +47,8 @@ pub fn main() -> ExitCode {
         Command::Routes(routes) => routes::run(&routes),
         Command::Notify(notify) => notify::run(&notify),
         Command::Query(query) => query::run(&query),
+        Command::Events(events) => events::run(&events),
+        Command::Report(report) => report::run(&report),
         Command::Test(TestCommand::Rules(test)) => test_rules::run(&test),
         Command::Rules(RulesCommand::Backtest(backtest)) => backtest::run(&backtest),
         Command::Completions(completions) => completions::run(&completions),

@@ -91,7 +91,7 @@ impl Chronicle {
     #[must_use]
     pub fn restore(state: &dyn StateStore, clock: Arc<dyn Clock>, alerting: alerting::Handle) -> Self {
         let now = clock.now();
-        let mut inner = Inner::default();
+        let (mut inner, mut last) = (Inner::default(), None);
         match state.journal(Table::Events, TimeRange::new(Timestamp::default(), now), 0) {
             Ok(records) => {
                 let mut events: Vec<Event> =
@@ -100,6 +100,7 @@ impl Chronicle {
                 for event in &events {
                     inner.apply(event);
                 }
+                last = events.last().map(|event| event.at);
             }
             Err(error) => {
                 tracing::error!(%error, "the event log cannot be read: recovery figures begin anew")
@@ -108,7 +109,8 @@ impl Chronicle {
         let alive: Option<Timestamp> =
             state.get(Table::Meta, ALIVE).and_then(|value| serde_json::from_slice(&value).ok());
         let chronicle = Self { clock, alerting, inner: Mutex::new(inner) };
-        let started = Event::daemon(EventKind::DaemonStarted, now, alive, "");
+        // Whoever writes an event is alive, whatever the last beat says.
+        let started = Event::daemon(EventKind::DaemonStarted, now, alive.max(last), "");
         chronicle.record(started);
         chronicle
     }
@@ -172,6 +174,12 @@ impl Chronicle {
         for (name, component) in calm {
             self.record(Event::new(EventKind::FlappingEnded, now, &component, &name));
         }
+    }
+
+    fn beat(&self, now: Timestamp) {
+        let mut batch = Batch::new();
+        batch.put(Table::Meta, ALIVE, now.0.to_string().into_bytes());
+        self.alerting.tell(Input::Record(batch));
     }
 
     /// Whether a breaker changes its state too often.
@@ -257,12 +265,10 @@ impl Past {
 pub async fn heartbeat(chronicle: Arc<Chronicle>, mut stop: watch::Receiver<bool>) {
     let mut last = chronicle.clock.now();
     loop {
-        let mut batch = Batch::new();
-        batch.put(Table::Meta, ALIVE, last.0.to_string().into_bytes());
-        chronicle.alerting.tell(Input::Record(batch));
+        chronicle.beat(last);
         tokio::select! {
             () = tokio::time::sleep(BEAT) => {}
-            _ = stop.changed() => return,
+            _ = stop.changed() => return chronicle.beat(chronicle.clock.now()),
         }
         let now = chronicle.clock.now();
         if now.since(last) > LATE {

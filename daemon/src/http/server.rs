@@ -12,7 +12,7 @@ use super::tls::{Certificate, TlsListener};
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
 use super::{breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
-use super::{am, explain_api};
+use super::{am, events_api, explain_api, recovery_api};
 use super::{series_api, status_api, write_api};
 use crate::shared::Shared;
 
@@ -40,6 +40,7 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/resilience/circuit-breakers", Read, get(breakers_api::list))
         .add("/api/resilience/circuit-breakers/{*name}", Read, get(breakers_api::one))
         .add("/api/resilience/circuit-breakers/{*name}", Operate, post(breakers_api::act));
+    let routes = recovery_api::routes(events_api::routes(routes));
     let routes = am::routes(explain_api::routes(delivery_api::routes(routes)));
     prometheus_api(routes)
         .add("/api/v1/rules", Read, get(rules_api::rules))

@@ -1,7 +1,7 @@
 //! Prometheus' query API: `query` and `query_range`, as Grafana and every other client of Prometheus ask them.
 
 mod json;
-mod params;
+pub(super) mod params;
 mod run;
 
 use std::sync::Arc;
