@@ -1,8 +1,7 @@
 //! Text forms that other programs compare byte for byte: label sets and matchers as Alertmanager prints them.
 
-use std::fmt::Write as _;
-
 use breakwatch_model::{Labels, Matcher};
+use breakwatch_promql::quote::quote_into;
 
 /// `{a="b", c="d"}`, as Alertmanager prints a label set inside a group key.
 #[must_use]
@@ -54,41 +53,6 @@ pub fn matchers(list: &[Matcher]) -> String {
 /// Characters that end an unquoted word in a matcher.
 pub(crate) fn is_reserved(c: char) -> bool {
     c.is_whitespace() || matches!(c, '{' | '}' | '!' | '=' | '~' | ',' | '\\' | '"' | '\'' | '`')
-}
-
-/// Appends `text` in double quotes with Go's escapes (`strconv.Quote`).
-pub(crate) fn quote_into(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            ' '..='~' => out.push(c),
-            // Writing to a string cannot fail.
-            c if c.is_ascii() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-            // The standard library escapes just what Unicode counts as not printable.
-            c if c.escape_debug().count() == 1 || is_mark(c) => out.push(c),
-            c if u32::from(c) < 0x1_0000 => drop(write!(out, "\\u{:04x}", u32::from(c))),
-            c => drop(write!(out, "\\U{:08x}", u32::from(c))),
-        }
-    }
-    out.push('"');
-}
-
-/// Combining marks are escaped by the standard library only at the start of a text; Go prints them.
-fn is_mark(c: char) -> bool {
-    let mut text = String::from("a");
-    text.push(c);
-    text.escape_debug().count() == 2
 }
 
 #[cfg(test)]

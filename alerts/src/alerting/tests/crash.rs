@@ -41,6 +41,14 @@ receivers:
 const ALERTS: [&str; 4] =
     ["alertname=A service=x", "alertname=B service=x", "alertname=C service=y", "alertname=D service=y"];
 
+/// How a round of sending ended.
+#[derive(PartialEq)]
+enum Sending {
+    Sent,
+    NothingDue,
+    Crashed,
+}
+
 /// One random day.
 struct Day {
     sim: Sim,
@@ -78,48 +86,63 @@ impl Day {
     }
 
     fn work(&mut self, may_crash: bool, not_durable: &mut Vec<String>) -> bool {
-        let crash = |rng: &mut fastrand::Rng| may_crash && rng.u32(..40) == 0;
         self.sim.alerting.tick(self.sim.time());
         loop {
-            if crash(&mut self.rng) {
+            // Too early for what is not durable yet: only earlier messages may be offered.
+            if self.rng.bool() && self.send(may_crash, not_durable) == Sending::Crashed {
                 return true;
             }
             let batch = self.sim.alerting.take_batch();
+            if self.crash(may_crash) {
+                return true;
+            }
             self.sim.store.apply(batch);
             self.sim.alerting.committed();
             not_durable.clear();
-            if crash(&mut self.rng) {
+            if self.crash(may_crash) {
                 return true;
             }
-            let due = self.sim.alerting.due_messages(self.sim.time());
-            if due.is_empty() {
-                return false;
-            }
-            for due in due {
-                let Some(message) = self.sim.alerting.start(&due.id, self.sim.time()) else { continue };
-                let id = message.id.clone();
-                not_durable.push(id.clone());
-                let calm = !may_crash;
-                let arrives = calm || (!self.down && self.rng.u32(..10) > 0);
-                let answers = calm || (arrives && self.rng.u32(..8) > 0);
-                if arrives {
-                    self.arrived.push(Sent { at: self.sim.now, to: due.integration.clone(), message });
-                }
-                if crash(&mut self.rng) {
-                    return true;
-                }
-                let outcome = if answers {
-                    Ok(Receipt::default())
-                } else {
-                    *self.allowed_repeats.entry(id).or_default() += 1;
-                    Err(NotifyError::Retryable { message: "reset".into(), retry_after: None })
-                };
-                self.sim.alerting.finish(&due.id, outcome, self.sim.time());
-                if crash(&mut self.rng) {
-                    return true;
-                }
+            match self.send(may_crash, not_durable) {
+                Sending::Crashed => return true,
+                Sending::NothingDue => return false,
+                Sending::Sent => {}
             }
         }
+    }
+
+    fn crash(&mut self, may_crash: bool) -> bool {
+        may_crash && self.rng.u32(..40) == 0
+    }
+
+    fn send(&mut self, may_crash: bool, not_durable: &mut Vec<String>) -> Sending {
+        let due = self.sim.alerting.due_messages(self.sim.time());
+        if due.is_empty() {
+            return Sending::NothingDue;
+        }
+        for due in due {
+            let Some(message) = self.sim.alerting.start(&due.id, self.sim.time()) else { continue };
+            not_durable.push(message.id.clone());
+            let calm = !may_crash;
+            let arrives = calm || (!self.down && self.rng.u32(..10) > 0);
+            let answers = calm || (arrives && self.rng.u32(..8) > 0);
+            if arrives {
+                self.arrived.push(Sent { at: self.sim.now, to: due.integration.clone(), message });
+            }
+            if self.crash(may_crash) {
+                return Sending::Crashed;
+            }
+            let outcome = if answers {
+                Ok(Receipt::default())
+            } else {
+                *self.allowed_repeats.entry(due.id.clone()).or_default() += 1;
+                Err(NotifyError::Retryable { message: "reset".into(), retry_after: None })
+            };
+            self.sim.alerting.finish(&due.id, outcome, self.sim.time());
+            if self.crash(may_crash) {
+                return Sending::Crashed;
+            }
+        }
+        Sending::Sent
     }
 
     fn act(&mut self) {
@@ -129,7 +152,7 @@ impl Day {
             6..=9 => self.sim.post_without_settling(&[&format!("-{alert}")]),
             10 => self.sim.breaker_without_settling("http/web", TransitionKind::Opened),
             11 => self.sim.breaker_without_settling("http/web", TransitionKind::Closed),
-            12 => {
+            12 | 19 => {
                 let name = ["A", "B", "C", "D"][self.rng.usize(..4)];
                 let request = silence("alertname", name, self.sim.now, self.sim.now + 60.0);
                 let _ = self.sim.alerting.set_silence(request, self.sim.time());

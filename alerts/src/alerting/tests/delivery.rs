@@ -108,6 +108,24 @@ fn the_resolve_of_a_page_that_may_have_arrived_is_sent_although_silenced() {
 }
 
 #[test]
+fn the_resolve_of_a_page_on_its_way_at_a_crash_is_sent_although_silenced() {
+    let mut sim = Sim::new(ONE);
+    sim.post(&["alertname=A service=x"]);
+    sim.alerting.tick(sim.time());
+    sim.commit();
+    let due = sim.alerting.due_messages(sim.time());
+    sim.alerting.start(&due[0].id, sim.time()).unwrap();
+    sim.restart_after(1.0);
+    sim.alerting.hold("ops/webhook[0]", crate::testing::at(300.0));
+    let silence = super::guarantee::silence("alertname", "A", 1.0, 9000.0);
+    sim.alerting.set_silence(silence, sim.time()).unwrap();
+    sim.run_to(100.0);
+    sim.post(&["-alertname=A service=x"]);
+    sim.run_to(400.0);
+    assert_eq!(sim.lines(), ["300 ops/webhook[0] resolved -A"]);
+}
+
+#[test]
 fn a_page_nobody_has_seen_is_withdrawn_when_silenced() {
     let mut sim = Sim::new(ONE);
     sim.alerting.hold("ops/webhook[0]", crate::testing::at(3000.0));
