@@ -1,8 +1,10 @@
 //! The history store as the rest of the daemon sees it: three traits and some figures.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use breakwatch_model::{Appender, Follower, MetricFamily, Queryable};
+use breakwatch_model::{Appender, Follower, MetricFamily, Queryable, StorageError};
+use breakwatch_store::admin::BackupSummary;
 
 /// Handles on the history store. Cloning is cheap.
 #[derive(Clone)]
@@ -11,7 +13,11 @@ pub struct StoreHandle {
     queryable: Arc<dyn Queryable>,
     follower: Arc<dyn Follower>,
     figures: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
+    backup: Option<Backup>,
 }
+
+/// Makes a consistent copy into a directory.
+type Backup = Arc<dyn Fn(&Path) -> Result<BackupSummary, StorageError> + Send + Sync>;
 
 impl StoreHandle {
     /// Handles on one store; `figures` tells about it as metric families.
@@ -24,6 +30,28 @@ impl StoreHandle {
             queryable: Arc::clone(&store) as Arc<dyn Queryable>,
             follower: store,
             figures: Arc::new(figures),
+            backup: None,
+        }
+    }
+
+    /// These handles, with a way to make backups.
+    #[must_use]
+    pub fn with_backup(
+        mut self,
+        backup: impl Fn(&Path) -> Result<BackupSummary, StorageError> + Send + Sync + 'static,
+    ) -> Self {
+        self.backup = Some(Arc::new(backup));
+        self
+    }
+
+    /// Copies state and history into a new or empty directory. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or this store keeps nothing on a disk.
+    pub fn backup(&self, directory: &Path) -> Result<BackupSummary, StorageError> {
+        match &self.backup {
+            Some(backup) => backup(directory),
+            None => Err(StorageError::Unavailable("this store is not kept on a disk".to_owned())),
         }
     }
 

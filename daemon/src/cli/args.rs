@@ -76,6 +76,12 @@ pub enum Command {
     /// Try rules out on stored history.
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Copy state and history of the running daemon into a directory.
+    Backup(Backup),
+    /// Make a data directory of a backup.
+    Restore(Restore),
+    /// Look at, check or export the data directory.
+    Store(Store),
     /// Print a completion script for a shell.
     Completions(Completions),
     /// Write man pages.
@@ -530,4 +536,66 @@ pub struct Completions {
 pub struct Man {
     /// The directory to write to.
     pub directory: PathBuf,
+}
+
+/// `backup`.
+#[derive(ClapArgs, Debug)]
+pub struct Backup {
+    /// A directory of the daemon's host that does not exist yet or is empty.
+    pub directory: PathBuf,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// `restore`.
+#[derive(ClapArgs, Debug)]
+pub struct Restore {
+    /// The backup.
+    pub backup: PathBuf,
+    /// The data directory to make; it must not exist yet or be empty.
+    pub target: PathBuf,
+}
+
+/// `store`.
+#[derive(ClapArgs, Debug)]
+pub struct Store {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// `store …`.
+#[derive(Subcommand, Debug)]
+pub enum StoreCommand {
+    /// Show what lies in a data directory, in use or not.
+    Info {
+        /// The data directory.
+        path: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Read everything and compute every checksum.
+    Verify {
+        /// The data directory.
+        path: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Write samples as OpenMetrics text, which `promtool tsdb create-blocks-from openmetrics` reads.
+    Export {
+        /// The data directory; no daemon may be running on it.
+        path: PathBuf,
+        /// Which series.
+        #[arg(long, default_value = "{__name__=~\".+\"}")]
+        selector: String,
+        /// How far back.
+        #[arg(long, default_value = "30d")]
+        since: String,
+        /// Where to; stdout if it is not given.
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
 }

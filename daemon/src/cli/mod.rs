@@ -20,6 +20,7 @@ mod rules;
 mod run;
 mod silence;
 mod status;
+mod store;
 mod test_rules;
 mod validate;
 
@@ -51,6 +52,9 @@ pub fn main() -> ExitCode {
         Command::Report(report) => report::run(&report),
         Command::Test(TestCommand::Rules(test)) => test_rules::run(&test),
         Command::Rules(RulesCommand::Backtest(backtest)) => backtest::run(&backtest),
+        Command::Backup(args) => store::backup(&args),
+        Command::Restore(args) => store::restore(&args),
+        Command::Store(args) => store::run(&args),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => completions::man(&man),
     };

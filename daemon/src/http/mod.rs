@@ -2,6 +2,7 @@
 //! nothing. One file per API.
 
 mod am;
+mod admin_api;
 pub mod auth;
 mod breakers_api;
 mod checks_api;
@@ -15,6 +16,7 @@ mod lifecycle;
 mod metrics;
 mod query;
 mod recovery_api;
+mod resilience_api;
 mod routes;
 mod rules_api;
 mod rules_filter;

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use super::tls::{Certificate, TlsListener};
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
-use super::{breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
-use super::{am, events_api, explain_api, recovery_api};
+use super::{admin_api, breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
+use super::{am, events_api, explain_api, recovery_api, resilience_api};
 use super::{series_api, status_api, write_api};
 use crate::shared::Shared;
 
@@ -30,6 +30,7 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/-/healthy", Open, get(health::healthy))
         .add("/-/ready", Open, get(health::ready))
         .add("/-/reload", Admin, post(lifecycle::reload).put(lifecycle::reload))
+        .add("/api/v1/admin/backup", Admin, post(admin_api::backup))
         .add("/health", Read, get(health::health))
         .add("/health/circuit-breakers", Read, get(health::circuit_breakers))
         .add("/metrics", Read, get(metrics::metrics));
@@ -40,7 +41,7 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/resilience/circuit-breakers", Read, get(breakers_api::list))
         .add("/api/resilience/circuit-breakers/{*name}", Read, get(breakers_api::one))
         .add("/api/resilience/circuit-breakers/{*name}", Operate, post(breakers_api::act));
-    let routes = recovery_api::routes(events_api::routes(routes));
+    let routes = resilience_api::routes(recovery_api::routes(events_api::routes(routes)));
     let routes = am::routes(explain_api::routes(delivery_api::routes(routes)));
     prometheus_api(routes)
         .add("/api/v1/rules", Read, get(rules_api::rules))

@@ -47,6 +47,9 @@ impl Stores {
             families.push(incidents);
             families
         });
+        let (source, log) = (Arc::clone(&store), Arc::clone(&state));
+        let history =
+            history.with_backup(move |target| breakwatch_store::admin::backup(&source, &log, target));
         Ok(Self { state, history, store, directory })
     }
 
