@@ -1,5 +1,9 @@
 //! `cargo xtask bench`: figures on this machine, beside those of a peer where one is installed.
 
+mod promql;
+mod servers;
+
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::Subcommand;
@@ -7,6 +11,19 @@ use clap::Subcommand;
 /// What to measure.
 #[derive(Subcommand, Debug)]
 pub enum Bench {
+    /// The query engine and rules, through HTTP, beside Debian's Prometheus on the same samples; 0 only when every
+    /// figure is reached.
+    Promql {
+        /// The daemon to measure, instead of an optimised build of this tree.
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
+        /// Times each query is asked.
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+        /// Series of an hour at 15 s.
+        #[arg(long, default_value_t = 10_000)]
+        series: usize,
+    },
     /// The history store: ingest, size, opening, reading.
     Store {
         /// Arguments of the program: `append`, `size`, `big`, `--days N`, `--series N`, `--dir DIR`.
@@ -21,8 +38,27 @@ pub enum Bench {
 /// When a program cannot be run.
 pub fn run(bench: &Bench) -> Result<ExitCode, String> {
     match bench {
+        Bench::Promql { binary, rounds, series } => {
+            let binary = binary.clone().map_or_else(build, Ok)?;
+            promql::run(&binary, *rounds, *series)
+        }
         Bench::Store { arguments } => store("", arguments),
     }
+}
+
+/// An optimised daemon of this tree.
+fn build() -> Result<PathBuf, String> {
+    let status = cargo().args(["build", "--release", "--package", "breakwatch"]).status();
+    if !status.map_err(|error| format!("cargo: {error}"))?.success() {
+        return Err("the daemon does not build".to_owned());
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(target.join("release/breakwatch"))
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Runs the bench program of the store, optimised.
@@ -30,7 +66,7 @@ pub fn run(bench: &Bench) -> Result<ExitCode, String> {
 /// # Errors
 /// When cargo cannot be run.
 pub fn store(what: &str, arguments: &[String]) -> Result<ExitCode, String> {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo();
     command.args(["run", "--release", "--package", "breakwatch-store", "--example", "store_bench", "--"]);
     command.args(Some(what).filter(|what| !what.is_empty())).args(arguments);
     let status = command.status().map_err(|error| format!("cargo: {error}"))?;
