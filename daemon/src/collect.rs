@@ -44,6 +44,7 @@ pub fn breaker_families(shared: &Shared) -> Vec<MetricFamily> {
 pub fn daemon_families(shared: &Shared) -> Vec<MetricFamily> {
     let mut families = shared.instruments.collect();
     families.extend(shared.observer.families(shared.clock.now()));
+    families.extend(shared.bulkheads.families());
     families.extend(shared.alerting.snapshot().families.iter().cloned());
     families.extend(shared.store.families());
     families.extend(shared.reload.families());

@@ -4,6 +4,7 @@
 
 pub mod alerting;
 pub mod breakers;
+pub mod bulkhead;
 pub mod canary;
 pub mod changes;
 pub mod checks;

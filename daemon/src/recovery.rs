@@ -127,7 +127,8 @@ pub struct Figures {
 #[must_use]
 pub fn figures(past: &Past, blind: &[(Timestamp, Timestamp)], window: Span) -> Figures {
     let (available, measured) = availability(&past.statuses, blind, window);
-    let cut_off = |at| blind.iter().any(|(start, end)| Span { start: *start, end: *end }.holds(at));
+    // What happened at the moment from which on nothing was known was still seen.
+    let cut_off = |at: Timestamp| blind.iter().any(|(start, end)| *start < at && at < *end);
     let all: Vec<Episode> =
         episodes(past).into_iter().filter(|episode| !cut_off(episode.opened)).collect();
     let touching: Vec<&Episode> = all

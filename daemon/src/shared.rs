@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::alerting;
 use crate::breakers::Breakers;
+use crate::bulkhead::Bulkheads;
 use crate::changes::Changes;
 use crate::checks::observer::Observer;
 use crate::checks::scheduler::{Command, Pulse, Units};
@@ -47,6 +48,8 @@ pub struct Shared {
     pub units: Units,
     /// Events, canaries, dependencies.
     pub observer: Arc<Observer>,
+    /// Bulkheads.
+    pub bulkheads: Arc<Bulkheads>,
     /// Breakers.
     pub breakers: Arc<Breakers>,
     /// Tells the scheduler what to do.
@@ -90,6 +93,8 @@ pub struct Parts {
     pub units: Units,
     /// See [`Shared::observer`].
     pub observer: Arc<Observer>,
+    /// See [`Shared::bulkheads`].
+    pub bulkheads: Arc<Bulkheads>,
     /// See [`Shared::breakers`].
     pub breakers: Arc<Breakers>,
     /// See [`Shared::scheduler`].
@@ -129,6 +134,7 @@ impl Shared {
             config_text: ArcSwap::from_pointee(parts.config_text),
             units: parts.units,
             observer: parts.observer,
+            bulkheads: parts.bulkheads,
             breakers: parts.breakers,
             scheduler: parts.scheduler,
             pulse: parts.pulse,

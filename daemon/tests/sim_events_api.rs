@@ -28,6 +28,13 @@ fn what_happened_is_known_after_a_restart() {
     assert_eq!(total.filter_map(|count| count["total"].as_u64()).sum::<u64>(), 1);
     assert_eq!(daemon.get("/api/v1/events?type=nonsense").0, 400);
     assert_eq!(daemon.get("/api/v1/events?since=yesterday").0, 400);
+    let summary = daemon.json("/api/resilience/dashboard/summary");
+    assert_eq!(summary["data"]["circuit_breakers"]["open"].as_u64(), Some(1));
+    let bulkhead = daemon.json("/api/resilience/bulkheads/kind/command");
+    assert!(bulkhead["data"]["calls"].as_u64() >= Some(2), "{bulkhead}");
+    assert_eq!(daemon.get("/api/resilience/bulkheads/kind/none").0, 404);
+    assert_eq!(daemon.post("/api/resilience/bulkheads/kind/command/reset", "").0, 200);
+    assert!(daemon.metric(r#"breakwatch_bulkhead_max_concurrent{name="kind/command"}"#) == Some(256.0));
     let (status, _) = daemon.stop();
     assert!(status.success());
 

@@ -159,7 +159,13 @@ async fn figures_equal_a_table_computed_by_hand_before_and_after_a_restart() {
     };
     let (check, _) = engine.add("http/shop", settings(), script);
     engine.start();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let heartbeat = breakwatch::events::heartbeat(engine.runner.observer.chronicle.clone(), stopped);
+    let heartbeat = tokio::spawn(heartbeat);
     engine.pass(86_400).await;
+    let _ = stop.send(true);
+    heartbeat.await.expect("the heartbeat ends");
+    engine.runner.observer.chronicle.beat();
     drain(&mut engine, &mut alerting);
     // By hand, from when the runs were: the first failing run, the third of them opens, the first good one ends
     // the down time and the second good one closes.

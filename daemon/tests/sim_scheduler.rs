@@ -76,6 +76,30 @@ async fn a_hung_run_is_cut_off_and_delays_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hung_host_takes_no_slots_from_others_of_its_kind() {
+    let mut engine = Engine::new();
+    let hung: Vec<_> = (0..600)
+        .map(|i| engine.add_on(&format!("tcp/hung-{i}"), "hung.example.org:80", settings(), |_| Act::Hangs).1)
+        .collect();
+    let (fine, unit) = engine.add_on("tcp/fine", "fine.example.org:80", settings(), |_| OK);
+    engine.start();
+    for _ in 0..60 {
+        engine.pass(1).await;
+        let host = engine.runner.bulkheads.get("host/hung.example.org");
+        assert!(host.is_none_or(|host| host.stats().active <= 32));
+    }
+    let grid = Grid::new(engine.origin, "tcp/fine", secs(10));
+    assert!(fine.begun()[1..].iter().all(|at| on_grid(grid, *at)), "{:?}", fine.begun());
+    assert_eq!(Engine::runs(&unit).keys().copied().collect::<Vec<_>>(), [Status::Healthy]);
+    // Those that got no turn found nothing out: unknown, and their breakers heard nothing.
+    let unknown = hung.iter().filter(|unit| engine.status(unit) == Status::Unknown).count();
+    assert!(unknown > 0);
+    for unit in hung.iter().filter(|unit| Engine::runs(unit).get(&Status::Unhealthy).is_none()) {
+        assert_eq!(unit.guard.breaker.stats(engine.clock.monotonic()).calls.failure, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failed_check_and_nothing_else() {
     let mut engine = Engine::new();
     let script = |at: Duration| if at < secs(100) { Act::Panics } else { OK };

@@ -6,24 +6,24 @@ use crate::telemetry::instruments::DURATION_BOUNDS;
 
 /// Observations per bucket, and their sum.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     counts: [u64; DURATION_BOUNDS.len() + 1],
     sum: f64,
 }
 
 impl Histogram {
-    pub(super) fn observe(&mut self, duration: Duration) {
+    pub(crate) fn observe(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = DURATION_BOUNDS.partition_point(|bound| *bound < seconds);
         self.counts[bucket] += 1;
         self.sum += seconds;
     }
 
-    pub(super) fn counts(&self) -> &[u64] {
+    pub(crate) fn counts(&self) -> &[u64] {
         &self.counts
     }
 
-    pub(super) fn sum(&self) -> f64 {
+    pub(crate) fn sum(&self) -> f64 {
         self.sum
     }
 }

@@ -18,7 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
 pub use families::families;
-use histogram::Histogram;
+pub(crate) use histogram::Histogram;
 
 /// What a breaker stands in front of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

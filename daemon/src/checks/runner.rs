@@ -8,13 +8,13 @@ use breakwatch_breaker::{Outcome, OwnedPermit, State};
 use breakwatch_model::{CheckFailure, CheckResult, Clock, Evidence, FailureReason, Status, Timestamp};
 use breakwatch_plugin_api::{CheckContext, Level, Recorder};
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::observer::Observer;
 use super::publish::Publisher;
 use super::schedule::{Demand, Grid};
 use super::unit::{CheckUnit, ProbePace};
+use crate::bulkhead::Bulkheads;
 use crate::changes::Changes;
 use crate::telemetry::instruments::Instruments;
 
@@ -35,7 +35,7 @@ pub struct Runner {
     /// Who wants to know that something changed.
     pub changes: Changes,
     /// How many runs may be under way at once.
-    pub bulkhead: Arc<Semaphore>,
+    pub bulkheads: Arc<Bulkheads>,
     /// When the daemon started, for start graces.
     pub started: Instant,
 }
@@ -52,16 +52,17 @@ pub struct RunEnd {
 impl Runner {
     /// Runs a check once, confirm retries included.
     pub async fn run(&self, unit: &Arc<CheckUnit>, grid: Grid) -> RunEnd {
-        let Ok(_slot) = self.bulkhead.acquire().await else {
-            return self.end(unit, grid, None);
+        let slots = self.bulkheads.enter(&unit.id.kind, &unit.target, unit.settings.timeout).await;
+        let _slots = match slots {
+            Ok(slots) => slots,
+            Err(refused) => return self.not_measured(unit, grid, &refused.to_string()),
         };
         let (permit, _) = unit.guard.breaker.admit(self.clock.monotonic());
         let permit = match permit {
             Ok(permit) => permit.into_owned(),
             Err(_) if unit.guard.breaker.is_held() => {
-                let held = self.unknown("the breaker is held: the check does not run until it is released");
-                self.publish(unit, &held, grid, held.started_at);
-                return self.end(unit, grid, Some(Status::Unknown));
+                let why = "the breaker is held: the check does not run until it is released";
+                return self.not_measured(unit, grid, why);
             }
             Err(_) => return self.end(unit, grid, None),
         };
@@ -82,6 +83,13 @@ impl Runner {
         }
         drop(span);
         self.finish(unit, grid, permit, (result, began))
+    }
+
+    /// No attempt was made: the status is unknown, and the breaker hears nothing.
+    fn not_measured(&self, unit: &CheckUnit, grid: Grid, why: &str) -> RunEnd {
+        let unknown = self.unknown(why);
+        self.publish(unit, &unknown, grid, unknown.started_at);
+        self.end(unit, grid, Some(Status::Unknown))
     }
 
     /// While the daemon itself is cut off a result says nothing about its target.

@@ -176,9 +176,10 @@ impl Chronicle {
         }
     }
 
-    fn beat(&self, now: Timestamp) {
+    /// Notes that the daemon is alive: every half minute, and last of all before it stops.
+    pub fn beat(&self) {
         let mut batch = Batch::new();
-        batch.put(Table::Meta, ALIVE, now.0.to_string().into_bytes());
+        batch.put(Table::Meta, ALIVE, self.clock.now().0.to_string().into_bytes());
         self.alerting.tell(Input::Record(batch));
     }
 
@@ -265,10 +266,10 @@ impl Past {
 pub async fn heartbeat(chronicle: Arc<Chronicle>, mut stop: watch::Receiver<bool>) {
     let mut last = chronicle.clock.now();
     loop {
-        chronicle.beat(last);
+        chronicle.beat();
         tokio::select! {
             () = tokio::time::sleep(BEAT) => {}
-            _ = stop.changed() => return chronicle.beat(chronicle.clock.now()),
+            _ = stop.changed() => return,
         }
         let now = chronicle.clock.now();
         if now.since(last) > LATE {

@@ -49,13 +49,22 @@ struct ActionBody {
 /// `GET /api/resilience/circuit-breakers`.
 pub async fn list(State(shared): State<Arc<Shared>>) -> Response {
     let guards = shared.breakers.list();
-    success(guards.iter().map(|guard| describe(guard, &*shared.clock)).collect::<Vec<_>>())
+    success(guards.iter().map(|guard| show(&shared, guard)).collect::<Vec<_>>())
 }
 
 /// `GET /api/resilience/circuit-breakers/{name}`.
 pub async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let guard = find(&shared, &name)?;
-    Ok(success(describe(&guard, &*shared.clock)))
+    Ok(success(show(&shared, &guard)))
+}
+
+/// A breaker as the API shows it, with what the event log knows of it.
+fn show(shared: &Shared, guard: &Guard) -> Value {
+    let mut value = describe(guard, &*shared.clock);
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("flapping".to_owned(), json!(shared.observer.chronicle.is_flapping(&guard.name)));
+    }
+    value
 }
 
 /// `POST /api/resilience/circuit-breakers/{name}/{action}`; names may hold slashes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use breakwatch_model::{Clock, StorageError};
 use breakwatch_promql::{Engine, EngineOptions};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::checks::Restored;
@@ -17,6 +17,7 @@ use super::stores::Stores;
 use super::{auth, bars, checks, notifiers, resource, selfscrape};
 use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
 use crate::breakers::{Breakers, TransitionListener};
+use crate::bulkhead::Bulkheads;
 use crate::changes::Changes;
 use crate::checks::observer::Observer;
 use crate::checks::publish::Publisher;
@@ -31,8 +32,6 @@ use crate::rules::{self, Rules};
 use crate::shared::{Parts, Shared};
 use crate::telemetry::instruments::Instruments;
 
-/// Runs under way at once, over all checks: bounds file descriptors and memory when everything hangs.
-const MAX_RUNS: usize = 1024;
 /// How long each part may take to stop; together they stay below ten seconds.
 const STOP_CHECKS: Duration = Duration::from_secs(4);
 const STOP_ALERTING: Duration = Duration::from_secs(2);
@@ -109,6 +108,7 @@ impl Daemon {
         for guard in self.shared.breakers.list() {
             self.shared.alerting.breaker_changed(&guard);
         }
+        self.shared.observer.chronicle.beat();
         if tokio::time::timeout(STOP_ALERTING, self.shared.alerting.stop()).await.is_err() {
             tracing::warn!("alerting did not end in time; everything committed is durable");
         }
@@ -194,13 +194,14 @@ impl Core {
             .map_err(StartError::Config)?;
 
         let publisher = Publisher::new(self.writer.clone(), self.instruments.clone());
+        let bulkheads = Arc::new(Bulkheads::new(Arc::clone(&clock)));
         let runner = Runner {
             clock: Arc::clone(&clock),
             publisher: publisher.clone(),
             instruments: self.instruments.clone(),
             observer: Arc::clone(&self.observer),
             changes: self.changes.clone(),
-            bulkhead: Arc::new(Semaphore::new(MAX_RUNS)),
+            bulkheads: Arc::clone(&bulkheads),
             started: clock.monotonic(),
         };
         let pulse = Arc::new(Pulse::new(clock.monotonic()));
@@ -242,6 +243,7 @@ impl Core {
             config_text: breakwatch_config::print_config(&config),
             units: Arc::clone(&self.units),
             observer: Arc::clone(&self.observer),
+            bulkheads,
             breakers: Arc::clone(&self.breakers),
             scheduler: commands,
             pulse,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use breakwatch::alerting::{Handle, Input};
 use breakwatch::breakers::{Breakers, GuardKind, TransitionListener};
+use breakwatch::bulkhead::Bulkheads;
 use breakwatch::changes::Changes;
 use breakwatch::checks::observer::Observer;
 use breakwatch::checks::publish::Publisher;
@@ -27,7 +28,7 @@ use breakwatch_sim::SimClock;
 use breakwatch_store::memory::{MemoryHistory, MemoryState};
 use opentelemetry_sdk::Resource;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Wall time at which every simulation starts.
@@ -62,6 +63,7 @@ pub struct Scripted {
     clock: Arc<SimClock>,
     origin: Instant,
     script: Box<Script>,
+    target: String,
     /// When each attempt began and ended, since the start.
     pub attempts: Mutex<Vec<(Duration, Option<Duration>)>>,
 }
@@ -111,7 +113,7 @@ impl Check for Scripted {
     }
 
     fn target(&self) -> String {
-        "scripted".to_owned()
+        self.target.clone()
     }
 }
 
@@ -185,7 +187,7 @@ impl Engine {
             instruments,
             observer,
             changes: Changes::default(),
-            bulkhead: Arc::new(Semaphore::new(1024)),
+            bulkheads: Arc::new(Bulkheads::new(Arc::clone(&clock) as _)),
             started: origin,
         };
         Self {
@@ -211,11 +213,23 @@ impl Engine {
         settings: CheckSettings,
         script: impl Fn(Duration) -> Act + Send + Sync + 'static,
     ) -> (Arc<Scripted>, Arc<CheckUnit>) {
+        self.add_on(id, "scripted", settings, script)
+    }
+
+    /// As [`Engine::add`], with a target such as `host:80`.
+    pub fn add_on(
+        &self,
+        id: &str,
+        target: &str,
+        settings: CheckSettings,
+        script: impl Fn(Duration) -> Act + Send + Sync + 'static,
+    ) -> (Arc<Scripted>, Arc<CheckUnit>) {
         use breakwatch_model::Clock as _;
         let check = Arc::new(Scripted {
             clock: Arc::clone(&self.clock),
             origin: self.origin,
             script: Box::new(script),
+            target: target.to_owned(),
             attempts: Mutex::default(),
         });
         let name: Arc<str> = id.into();
