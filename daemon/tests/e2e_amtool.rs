@@ -148,8 +148,8 @@ fn silence_add_query_update_expire() {
     assert_eq!((&silence["createdBy"], &silence["comment"]), (&json!("me"), &json!("why")));
     let matcher = json!({ "name": "node", "value": "b", "isRegex": false, "isEqual": false });
     assert_eq!(silence["matchers"][1], matcher);
-    assert_eq!(amtool.json(&["silence", "query", "node=b"]).as_array().map(Vec::len), Some(1));
-    assert_eq!(amtool.json(&["silence", "query", "node=c"]).as_array().map(Vec::len), Some(0));
+    assert_eq!(amtool.json(&["silence", "query", "node!=b"]).as_array().map(Vec::len), Some(1));
+    assert_eq!(amtool.json(&["silence", "query", "node=b"]).as_array().map(Vec::len), Some(0));
 
     let before = silence["endsAt"].as_str().unwrap().to_owned();
     amtool.ok(&["silence", "update", "-d", "3h", "-c", "longer", &id]);
@@ -162,9 +162,7 @@ fn silence_add_query_update_expire() {
     assert_eq!(amtool.names(&[]), ["Disk", "Load"]);
     let expired = amtool.json(&["silence", "query", "--expired"]);
     assert_eq!((&expired[0]["id"], &expired[0]["status"]["state"]), (&json!(id), &json!("expired")));
-    for again in [id.as_str(), "00000000-0000-0000-0000-000000000000"] {
-        assert_ne!(amtool.run(&["silence", "expire", again]).0, 0, "{again}");
-    }
+    assert_ne!(amtool.run(&["silence", "expire", "00000000-0000-0000-0000-000000000000"]).0, 0);
     let (code, _, err) = amtool.run(&["silence", "add", "a=~.*", "-a", "me", "-c", "everything"]);
     assert!(code != 0 && err.contains("must not match the empty string"), "{err}");
 }

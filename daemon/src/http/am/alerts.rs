@@ -1,5 +1,6 @@
 //! `/api/v2/alerts` and `/api/v2/alerts/groups`.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use breakwatch_alerts::{Alerting, PostedAlert};
-use breakwatch_model::Timestamp;
+use breakwatch_model::{Labels, Timestamp};
 use serde_json::{Value, json};
 
 use super::filter::AlertFilter;
@@ -36,7 +37,7 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>, params: Params) -> R
     Ok(Json(views.iter().map(|view| wire::alert(view, until)).collect::<Vec<_>>()).into_response())
 }
 
-/// `GET /api/v2/alerts/groups`, by labels and receiver.
+/// `GET /api/v2/alerts/groups`, by labels (as Alertmanager sorts them) and receiver.
 pub(super) async fn groups(State(shared): State<Arc<Shared>>, params: Params) -> Result<Response, AmError> {
     let filter = AlertFilter::read(&params)?;
     let groups = call(&shared, move |alerting, now| {
@@ -44,8 +45,13 @@ pub(super) async fn groups(State(shared): State<Arc<Shared>>, params: Params) ->
         let mut groups = alerting.groups(now);
         for group in &mut groups {
             group.alerts.retain(|view| filter.wants(view));
+            // As in Alertmanager, the groups of other receivers are then not there at all.
+            for view in &mut group.alerts {
+                view.receivers.retain(|name| filter.wants_receiver(name));
+            }
         }
         groups.retain(|group| !group.alerts.is_empty() && filter.wants_receiver(&group.receiver));
+        groups.sort_by(|a, b| label_order(&a.labels, &b.labels).then_with(|| a.receiver.cmp(&b.receiver)));
         (groups, until)
     });
     let (groups, until) = groups.await?;
@@ -81,6 +87,16 @@ pub(super) async fn post(
     shared.changes.notify();
     taken.map_err(AmError::bad_request)?;
     Ok(StatusCode::OK.into_response())
+}
+
+/// Alertmanager's order of label sets: smaller sets first, then name by name over the names of both; the set that
+/// lacks a name comes first.
+fn label_order(a: &Labels, b: &Labels) -> Ordering {
+    let mut names: Vec<&str> = a.iter().chain(b.iter()).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    // `None` is less than every value.
+    let by_name = names.iter().map(|name| a.get(name).cmp(&b.get(name)));
+    a.len().cmp(&b.len()).then_with(|| by_name.fold(Ordering::Equal, Ordering::then))
 }
 
 /// Until when an alert that has no end is said to be believed.

@@ -1,8 +1,8 @@
 //! Which alerts and silences are asked for: `filter`, `receiver` and the switches of the query string.
 
 use breakwatch_alerts::matchers::parse_matcher;
-use breakwatch_alerts::{AlertState, AlertView, Silence, SilenceState};
-use breakwatch_model::{Labels, MatchOp, Matcher};
+use breakwatch_alerts::{AlertState, AlertView, Silence, SilenceMatcher, SilenceState};
+use breakwatch_model::{MatchOp, Matcher};
 
 use super::AmError;
 use crate::http::query::Params;
@@ -68,17 +68,15 @@ impl SilenceFilter {
         })
     }
 
-    /// Whether a silence is asked for. As in Alertmanager, the filter is held against the silence's own matchers as
-    /// if they were labels.
+    /// Whether a silence is asked for. As in Alertmanager, every matcher of the filter must be one of the silence's own.
     pub(super) fn wants(&self, silence: &Silence, state: SilenceState) -> bool {
         let by_state = match state {
             SilenceState::Active => self.active,
             SilenceState::Pending => self.pending,
             SilenceState::Expired => self.expired,
         };
-        let pairs = silence.matchers.iter().map(|matcher| (matcher.name.as_str(), matcher.value.as_str()));
-        let labels = Labels::from_pairs(pairs);
-        by_state && self.matchers.iter().all(|matcher| matcher.matches_labels(&labels))
+        let has = |matcher: &Matcher| silence.matchers.contains(&SilenceMatcher::from(matcher));
+        by_state && self.matchers.iter().all(has)
     }
 }
 
@@ -96,21 +94,23 @@ fn receiver(params: &Params) -> Result<Option<Matcher>, AmError> {
     Matcher::new(MatchOp::Regex, "receiver", pattern).map(Some).map_err(wrong)
 }
 
-/// Go's words for true and false.
+/// Words for true that Alertmanager's API takes; everything else is false to it. Here what is neither is refused.
+const TRUE: [&str; 10] = ["true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"];
+/// Their opposites.
+const FALSE: [&str; 8] = ["false", "0", "no", "n", "off", "f", "unchecked", "disabled"];
+
 fn switch(params: &Params, name: &str) -> Result<bool, AmError> {
-    match params.get(name) {
-        None | Some("" | "true" | "True" | "TRUE" | "1" | "t" | "T") => Ok(true),
-        Some("false" | "False" | "FALSE" | "0" | "f" | "F") => Ok(false),
-        Some(other) => {
-            Err(AmError::bad_request(format!("{name} in query must be of type boolean: {other:?}")))
-        }
+    let Some(text) = params.get(name).filter(|text| !text.is_empty()) else { return Ok(true) };
+    let word = text.to_ascii_lowercase();
+    if TRUE.contains(&word.as_str()) || FALSE.contains(&word.as_str()) {
+        return Ok(TRUE.contains(&word.as_str()));
     }
+    Err(AmError::bad_request(format!("{name} in query must be of type boolean: {text:?}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use breakwatch_alerts::SilenceMatcher;
     use breakwatch_model::Timestamp;
 
     fn silence(matchers: &[&str]) -> Silence {
@@ -137,8 +137,12 @@ mod tests {
         assert!(found(&[], SilenceState::Active));
         assert!(found(&["filter:job=api"], SilenceState::Expired));
         assert!(!found(&["filter:job=web"], SilenceState::Active));
-        assert!(found(&["filter:alertname=A.*"], SilenceState::Active), "the pattern itself is the value");
-        assert!(found(&["filter:cluster=\"\""], SilenceState::Active));
+        assert!(found(&["filter:alertname=~A.*", "filter:job=api"], SilenceState::Active));
+        assert!(
+            !found(&["filter:alertname=A.*"], SilenceState::Active),
+            "another operator is another matcher"
+        );
+        assert!(!found(&["filter:cluster=\"\""], SilenceState::Active));
         assert!(!found(&["expired:false"], SilenceState::Expired));
         assert!(found(&["expired:false"], SilenceState::Pending));
     }

@@ -73,7 +73,7 @@ pub(super) async fn set(
     Ok(Json(json!({ "silenceID": id? })).into_response())
 }
 
-/// `DELETE /api/v2/silence/{id}`: ends it now.
+/// `DELETE /api/v2/silence/{id}`: ends it now. One that is over already stays as it is, and that is no error.
 pub(super) async fn expire(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
@@ -84,18 +84,19 @@ pub(super) async fn expire(
         return Err(SilenceError::NotFound(id).into());
     }
     audit(&shared, &headers, "silence.expire", id.clone(), String::new()).await?;
-    call(&shared, move |alerting, now| alerting.expire_silence(&id, now)).await??;
+    match call(&shared, move |alerting, now| alerting.expire_silence(&id, now)).await? {
+        Ok(()) | Err(SilenceError::AlreadyExpired(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     shared.changes.notify();
     Ok(StatusCode::OK.into_response())
 }
 
 impl From<SilenceError> for AmError {
-    /// The codes are those of Alertmanager's description, which knows no better one for what is over already.
     fn from(error: SilenceError) -> Self {
         let code = match error {
             SilenceError::NotFound(_) => StatusCode::NOT_FOUND,
-            SilenceError::Invalid(_) => StatusCode::BAD_REQUEST,
-            SilenceError::AlreadyExpired(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            SilenceError::Invalid(_) | SilenceError::AlreadyExpired(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(code, error.to_string())
     }
