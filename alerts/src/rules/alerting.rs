@@ -10,7 +10,7 @@ use breakwatch_promql::VectorSample;
 use breakwatch_template::{Context, QuerySample, RuleData, RuleTemplate};
 
 use super::active::{ActiveAlert, ActiveState};
-use super::evidence::StartGrace;
+use super::evidence::{Evidence, StartGrace};
 use super::output::Environment;
 use super::recording::query;
 use super::{AlertConfig, state};
@@ -99,14 +99,12 @@ impl AlertingRule {
         changes: &mut state::Changes,
     ) -> usize {
         let (at, config) = (moment.at, &self.config);
+        let mut evidence = Evidence::new(moment.grace, &config.query, at, moment.env);
         let mut count = 0;
         self.active.retain(|labels, instance| {
             let holds = found.contains_key(labels);
             let in_doubt = instance.restored || (holds && instance.state == ActiveState::Pending);
-            let evidence = match &moment.grace {
-                Some(grace) if in_doubt => grace.has_evidence(&config.query, labels, at, moment.env),
-                _ => true,
-            };
+            let evidence = !in_doubt || evidence.stands_behind(labels);
             if evidence {
                 instance.restored = false;
             }

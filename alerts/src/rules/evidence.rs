@@ -5,9 +5,11 @@
 //! while after the start, an instance ends or begins to fire only if every selector of the expression has a series
 //! that could belong to it with a sample from after the start.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Labels, METRIC_NAME, TimeRange, Timestamp};
+use breakwatch_model::{Labels, METRIC_NAME, Matcher, TimeRange, Timestamp};
 use breakwatch_promql::Prepared;
 
 use super::output::Environment;
@@ -26,33 +28,88 @@ impl StartGrace {
     pub(super) fn new(since: Timestamp, interval: Duration, lookback: Duration) -> Self {
         Self { since, until: since + (interval * 2).max(lookback) }
     }
+}
 
-    /// Whether fresh samples stand behind what the rule sees of this instance. A store that cannot be read gives none.
-    pub(super) fn has_evidence(
-        &self,
-        query: &Prepared,
-        labels: &Labels,
+/// The fresh series behind one rule at one evaluation, looked up when the first instance asks.
+pub(super) struct Evidence<'a> {
+    grace: Option<StartGrace>,
+    query: &'a Prepared,
+    at: Timestamp,
+    env: &'a Environment<'a>,
+    selectors: Option<Vec<FreshSeries>>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn new(
+        grace: Option<StartGrace>,
+        query: &'a Prepared,
         at: Timestamp,
-        env: &Environment<'_>,
-    ) -> bool {
-        let range = TimeRange::new(Timestamp(self.since.0.saturating_add(1)), at);
-        query.expr().selectors().into_iter().all(|selector| {
-            let Ok(series) = env.store.prepare(&selector.matchers, env.cancel) else { return false };
-            let mut last = Vec::new();
-            if env.store.last_samples(&series, range, env.cancel, &mut last).is_err() {
-                return false;
-            }
-            let fresh = last.iter().filter_map(|(index, _)| series.series.get(*index));
-            fresh.into_iter().any(|entry| compatible(&entry.labels, labels))
+        env: &'a Environment<'a>,
+    ) -> Self {
+        Self { grace, query, at, env, selectors: None }
+    }
+
+    /// Whether fresh samples stand behind what the rule sees of this instance; always, when the grace is over. A store
+    /// that cannot be read gives none.
+    pub(super) fn stands_behind(&mut self, labels: &Labels) -> bool {
+        let Some(grace) = self.grace else { return true };
+        let (query, at, env) = (self.query, self.at, self.env);
+        let look_up = || {
+            let range = TimeRange::new(Timestamp(grace.since.0.saturating_add(1)), at);
+            let selectors = query.expr().selectors();
+            selectors.into_iter().map(|selector| FreshSeries::read(&selector.matchers, range, env)).collect()
+        };
+        let selectors = self.selectors.get_or_insert_with(look_up);
+        selectors.iter_mut().all(|fresh| fresh.has_one_for(labels))
+    }
+}
+
+/// The series of a selector with samples from after the start.
+struct FreshSeries {
+    /// Series that have the same label names.
+    shapes: Vec<Shape>,
+}
+
+struct Shape {
+    names: Vec<Arc<str>>,
+    series: Vec<Labels>,
+    /// For the label names they share with an alert: every combination of values there is.
+    values: HashMap<Vec<Arc<str>>, HashSet<Vec<Arc<str>>>>,
+}
+
+impl FreshSeries {
+    fn read(matchers: &[Matcher], range: TimeRange, env: &Environment<'_>) -> Self {
+        let mut last = Vec::new();
+        let selector = env.store.prepare(matchers, env.cancel);
+        let Ok(selector) = selector else { return Self { shapes: Vec::new() } };
+        if env.store.last_samples(&selector, range, env.cancel, &mut last).is_err() {
+            return Self { shapes: Vec::new() };
+        }
+        let mut shapes: HashMap<Vec<Arc<str>>, Vec<Labels>> = HashMap::new();
+        for entry in last.iter().filter_map(|(index, _)| selector.series.get(*index)) {
+            let names = entry.labels.pairs().iter().map(|(name, _)| Arc::clone(name));
+            let own = |name: &Arc<str>| **name != *METRIC_NAME && **name != *"alertname";
+            shapes.entry(names.filter(own).collect()).or_default().push(entry.labels.clone());
+        }
+        let shape = |(names, series)| Shape { names, series, values: HashMap::new() };
+        Self { shapes: shapes.into_iter().map(shape).collect() }
+    }
+
+    /// Whether a series could be behind an alert: no label that both have differs.
+    fn has_one_for(&mut self, alert: &Labels) -> bool {
+        self.shapes.iter_mut().any(|shape| {
+            let shared: Vec<Arc<str>> =
+                shape.names.iter().filter(|name| alert.get(name).is_some()).cloned().collect();
+            let wanted = values_of(alert, &shared);
+            let series = &shape.series;
+            let values = shape.values.entry(shared);
+            let values =
+                values.or_insert_with_key(|shared| series.iter().map(|s| values_of(s, shared)).collect());
+            values.contains(&wanted)
         })
     }
 }
 
-/// Whether a series could be behind an alert: no label that both have differs.
-fn compatible(series: &Labels, alert: &Labels) -> bool {
-    let own = |name: &str| name == METRIC_NAME || name == "alertname";
-    series
-        .iter()
-        .filter(|(name, _)| !own(name))
-        .all(|(name, value)| alert.get(name).is_none_or(|v| v == value))
+fn values_of(labels: &Labels, names: &[Arc<str>]) -> Vec<Arc<str>> {
+    names.iter().filter_map(|name| labels.get_shared(name).cloned()).collect()
 }
