@@ -12,7 +12,7 @@ use crate::testing::{GENEROUS, build, run_into, run_within};
 #[tokio::test]
 async fn what_a_server_can_do() {
     let Some(mut server) =
-        Postgres::start_with(&[], &["max_connections=5", "superuser_reserved_connections=1"])
+        Postgres::start_with(&[], &["max_connections=10", "superuser_reserved_connections=1"])
     else {
         return;
     };
@@ -30,14 +30,7 @@ async fn what_a_server_can_do() {
     refusals(&server).await;
     over_its_socket(&server).await;
     a_query_nobody_waits_for_ends(&server).await;
-    let check = build(&ENTRY, &json!({ "dsn": dsn, "query": "SELECT pg_sleep(50)" })).unwrap();
-    let asking = tokio::spawn(async move { run_within(&*check, GENEROUS).await });
-    let running =
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(50)%' AND pid <> pg_backend_pid()";
-    while ask_with(&dsn, running, json!({ "expect": { "equals": 1 } })).await.result != Some(Ok(())) {}
-    server.stop();
-    let cut_off = asking.await.unwrap();
-    assert_eq!(cut_off.failure().reason, FailureReason::Connect, "{}", cut_off.failure());
+    a_server_that_goes_away(&mut server).await;
     let run = ask(&dsn, "SELECT 1").await;
     let message = format!("connecting to 127.0.0.1:{}: connection refused", server.port());
     assert_eq!((run.failure().reason, &run.failure().message), (FailureReason::Connect, &message));
@@ -109,7 +102,7 @@ async fn refusals(server: &Postgres) {
 
 /// Sleepers come until there is no room left; then a probe is told so, and let in again once they are gone.
 async fn a_full_house(dsn: &str) {
-    let sleepers = [(); 6].map(|()| {
+    let sleepers = [(); 12].map(|()| {
         let check = build(&ENTRY, &json!({ "dsn": dsn, "query": "SELECT pg_sleep(2)" })).unwrap();
         tokio::spawn(async move {
             loop {
@@ -129,6 +122,25 @@ async fn a_full_house(dsn: &str) {
     sleepers.iter().for_each(tokio::task::JoinHandle::abort);
     let freed = async { while ask(dsn, "SELECT 1").await.result != Some(Ok(())) {} };
     tokio::time::timeout(GENEROUS, freed).await.expect("the sleepers are gone");
+}
+
+/// Stops the server under a query.
+async fn a_server_that_goes_away(server: &mut Postgres) {
+    let dsn = server.dsn();
+    let check = build(&ENTRY, &json!({ "dsn": dsn, "query": "SELECT pg_sleep(1000), 'cut off'" })).unwrap();
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%cut off%' AND pid <> pg_backend_pid()";
+    let stop = async {
+        while ask_with(&dsn, running, json!({ "expect": { "equals": 1 } })).await.result != Some(Ok(())) {}
+        server.stop();
+    };
+    // If the query itself finds no room, its run ends at once and says so.
+    let cut_off = tokio::select! {
+        cut_off = run_within(&*check, GENEROUS) => cut_off,
+        () = async { stop.await; std::future::pending().await } => unreachable!(),
+    };
+    assert_eq!(cut_off.failure().reason, FailureReason::Connect, "{}", cut_off.failure());
+    assert_eq!(cut_off.fact("stopped in phase"), Some("query"), "{}", cut_off.failure());
 }
 
 async fn over_its_socket(server: &Postgres) {
