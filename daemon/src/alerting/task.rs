@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_alerts::Alerting;
-use breakwatch_model::{
-    AlertStatus, Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp,
-};
+use breakwatch_model::{Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use super::sender::{Context, Readiness, Receivers, Senders};
@@ -196,14 +194,11 @@ impl AlertingTask {
         for record in self.alerting.take_records() {
             tracing::debug!(target: "ledger", record = ?record, "ledger");
         }
-        let views = self.alerting.alerts(now);
-        let firing =
-            views.iter().map(|view| &view.alert).filter(|alert| alert.status(now) == AlertStatus::Firing);
-        let snapshot = Snapshot {
-            firing: firing.cloned().collect(),
-            outbox: self.alerting.stats(now).outbox,
-            families: self.families(now),
-        };
+        // A stable order, for whoever compares one answer with the next.
+        let mut firing: Vec<_> = self.alerting.firing(now).cloned().collect();
+        firing.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let snapshot =
+            Snapshot { firing, outbox: self.alerting.stats(now).outbox, families: self.families(now) };
         self.parts.handle.snapshot.store(Arc::new(snapshot));
     }
 
