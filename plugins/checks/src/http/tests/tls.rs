@@ -3,6 +3,7 @@
 use breakwatch_model::{FailureReason, Timestamp};
 use breakwatch_plugin_api::Level;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use super::super::ENTRY;
 use crate::testing::certs::Authority;
@@ -175,6 +176,41 @@ async fn plain_http_on_a_tls_port_and_the_other_way_round() {
     let server = serve(&authority, 90).await;
     let run = run_with(&ENTRY, &json!({ "url": server.url("/") })).await;
     assert_eq!(run.failure().reason, FailureReason::Protocol, "{}", run.failure());
+}
+
+#[tokio::test]
+async fn a_server_that_closes_without_a_farewell() {
+    let authority = Authority::new();
+    let leaf = authority.leaf("localhost", 90);
+    let acceptor = tokio_rustls::TlsAcceptor::from(authority.server(&leaf, HTTP1, false));
+    for (head, good) in
+        [("HTTP/1.1 200 OK\r\n\r\n", true), ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", false)]
+    {
+        let acceptor = acceptor.clone();
+        let server = server::tcp(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                server::read_head(&mut stream).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                let _ = stream.write_all(b"body").await;
+                let _ = stream.flush().await;
+                // Only the TCP connection is closed, in order, so that what was sent arrives.
+                let (mut tcp, _) = stream.into_inner();
+                let _ = tcp.shutdown().await;
+            }
+        })
+        .await;
+        let run = probe(&server, &authority, &[("expect", json!({ "body_regex": "^body$" }))], &[]).await;
+        if good {
+            run.succeeded();
+        } else {
+            assert_eq!(
+                run.failure().to_string(),
+                "reading the body: the connection was closed early (protocol)"
+            );
+        }
+    }
 }
 
 #[tokio::test]
