@@ -299,6 +299,17 @@ async fn a_resolve_goes_out_under_a_silence_and_explain_says_so() {
     assert!(ours(&["explain", "alertname=Load"]).contains("acknowledged by kim"));
     ours(&["alert", "ack", &load, "--undo", "--author", "kim"]);
 
+    // What never fired: the rule, the check, and where its alert would go.
+    let never = ours(&["explain", "alertname=CircuitBreakerFlapping", "severity=page"]);
+    assert!(
+        never.contains("rule CircuitBreakerFlapping (group ") && never.contains("condition does not hold"),
+        "{never}"
+    );
+    assert!(never.contains("one would go by {}/{severity=\"page\"} to pager: nobody"), "{never}");
+    let never = ours(&["explain", "check=cpu"]);
+    assert!(never.contains("check cpu: ") && never.contains("its circuit breaker is closed"), "{never}");
+    assert_eq!(daemon.get("/api/v1/explain").0, 400);
+
     // The first one ends: its end is told, silence or not.
     let body = json!([{ "labels": { "alertname": "Disk", "node": "a" }, "endsAt": now_text() }]);
     assert_eq!(daemon.post("/api/v2/alerts", &body.to_string()).0, 200);
