@@ -13,6 +13,7 @@ pub mod collect;
 pub mod dependencies;
 pub mod events;
 pub mod export;
+pub mod guarded_store;
 pub mod health;
 pub mod http;
 pub mod recovery;

@@ -24,7 +24,7 @@ fn starts_serves_and_stops_within_ten_seconds() {
     });
     assert_eq!(daemon.get("/-/healthy").0, 200);
     assert_eq!(daemon.json("/health")["overall"], "healthy");
-    assert_eq!(daemon.json("/health/circuit-breakers")["total"], 2);
+    assert_eq!(daemon.json("/health/circuit-breakers")["total"], 3, "two checks and the store");
     let (status, page) = daemon.get("/");
     assert!(status == 200 && page.contains("memory") && page.contains("Everything works"), "{page}");
     assert_eq!(

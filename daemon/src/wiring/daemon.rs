@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Clock, StorageError};
+use breakwatch_breaker::Preset;
+use breakwatch_model::{Appender, Clock, StorageError};
 use breakwatch_promql::{Engine, EngineOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -16,7 +17,7 @@ use super::reloader::Reloader;
 use super::stores::Stores;
 use super::{auth, bars, checks, notifiers, resource, selfscrape};
 use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
-use crate::breakers::{Breakers, TransitionListener};
+use crate::breakers::{Breakers, GuardKind, TransitionListener};
 use crate::bulkhead::Bulkheads;
 use crate::changes::Changes;
 use crate::checks::observer::Observer;
@@ -25,6 +26,7 @@ use crate::checks::runner::Runner;
 use crate::checks::scheduler::{Command, Pulse, Scheduler, Units};
 use crate::checks::series::{Identity, SeriesWriter};
 use crate::events;
+use crate::guarded_store::GuardedStore;
 use crate::http::server;
 use crate::http::tls::Certificate;
 use crate::reload::ReloadHandle;
@@ -125,6 +127,26 @@ impl Daemon {
     }
 }
 
+/// The store's write side behind its breaker.
+fn guarded(
+    stores: &Stores,
+    breakers: &Breakers,
+    restored: &Restored,
+    instruments: &Instruments,
+    clock: &Arc<dyn Clock>,
+) -> Arc<dyn Appender> {
+    let (name, config) = (Arc::from("store"), Preset::Database.config());
+    let inner = stores.history.appender();
+    match breakers.ensure(&name, GuardKind::Store, config, restored.breaker(&name), clock.monotonic()) {
+        Ok(guard) => Arc::new(GuardedStore::new(inner, guard, Arc::clone(clock), instruments.clone())),
+        // A preset is always valid; should it ever not be, samples are worth more than their breaker.
+        Err(error) => {
+            tracing::error!(%error, "the store runs without a breaker");
+            inner
+        }
+    }
+}
+
 /// What is made first and used by everything after it.
 struct Core {
     clock: Arc<dyn Clock>,
@@ -160,16 +182,19 @@ impl Core {
             job: loaded.config.store.job.as_str().into(),
             instance: resource::instance(&loaded.config).into(),
         };
+        let breakers = Arc::new(Breakers::new(listener));
+        let restored = Restored::load(&*stores.state, &*clock);
+        let appender = guarded(stores, &breakers, &restored, &instruments, &clock);
         Self {
             units,
             observer,
-            breakers: Arc::new(Breakers::new(listener)),
+            breakers,
             alerting,
             inputs,
             instruments,
             changes: Changes::default(),
-            writer: SeriesWriter::new(stores.history.appender(), identity),
-            restored: Restored::load(&*stores.state, &*clock),
+            writer: SeriesWriter::new(appender, identity),
+            restored,
             clock,
         }
     }
