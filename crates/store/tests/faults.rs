@@ -264,7 +264,7 @@ fn second_child() {
     let Some(path) = dir_of_child() else { return };
     match DataDir::open(&path, SetClock::at(START)) {
         Err(StorageError::Locked(message)) => {
-            assert!(message.contains("in use by another process (process "), "{message}")
+            assert!(message.contains("in use by another process (process "), "{message}");
         }
         other => panic!("{other:?}"),
     }
@@ -284,7 +284,9 @@ fn files_are_private() {
     }
     let place = tempfile::tempdir().unwrap();
     let store = try_open(&place.path().join("data"), START).unwrap();
-    (0..1000).for_each(|step| drop(store.step(step)));
+    for step in 0..1000 {
+        store.step(step);
+    }
     assert!(store.history.stats().hot_chunks > 0);
     let mut seen = 0;
     walk(place.path(), &mut |path, mode| {

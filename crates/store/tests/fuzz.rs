@@ -3,7 +3,7 @@
 //! Starts from the corpus in `fuzz/corpus`, changes inputs at random and keeps going for a set time: five
 //! seconds a target, or `BREAKWATCH_FUZZ_SECONDS`. An input that makes a reader panic is added to the corpus.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test program")]
 
 use std::panic::catch_unwind;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 //! The child is this same test program, called for one test that works only when it is told a directory. It
 //! writes a line for everything that was acknowledged; the parent kills it and compares.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
+#![expect(clippy::unwrap_used, reason = "a test program")]
 
 mod common;
 

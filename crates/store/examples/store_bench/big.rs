@@ -94,15 +94,19 @@ fn fill(args: &Args) {
     std::process::exit(0);
 }
 
+/// A day of a target: time and the values of its three series.
+type Rows = Vec<(i64, [f64; 3])>;
+
 fn load(history: &History, day: i64) {
     // Series of a target come one after the other; each is made from the same random walk.
-    let mut target: Option<(u64, Vec<(i64, [f64; 3])>)> = None;
+    let mut target: Option<(u64, Rows)> = None;
     history
         .load_day(day, &mut |reference| {
             let number = reference.0 / 3;
             if target.as_ref().is_none_or(|(held, _)| *held != number) {
                 let mut made = Target::new((number * 1000) as usize + day as usize % 1000, true);
-                let rows = (0..DAY / STEP).map(|n| (made.time(day * DAY + n * STEP), made.next())).collect();
+                let rows: Rows =
+                    (0..DAY / STEP).map(|n| (made.time(day * DAY + n * STEP), made.next())).collect();
                 target = Some((number, rows));
             }
             let which = (reference.0 % 3) as usize;

@@ -1,6 +1,6 @@
 //! Figures of the history store on this machine: ingest, size, opening and reading.
 //!
-//! `store_bench [append] [size] [big] [--dir DIR] [--days N] [--series N]`. Run it in release mode on a quiet
+//! `store_bench [start] [append] [size] [big] [--dir DIR] [--days N] [--series N]`. Run it in release mode on a quiet
 //! machine; every figure is printed with what it was measured on. `size` compares with Debian's Prometheus when
 //! `prometheus` is installed, on the very same samples.
 
@@ -11,6 +11,7 @@ mod big;
 mod data;
 mod prometheus;
 mod size;
+mod start;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,7 +40,7 @@ fn args() -> Args {
         }
     }
     if args.what.is_empty() {
-        args.what = ["append", "size", "big"].map(str::to_owned).to_vec();
+        args.what = ["start", "append", "size", "big"].map(str::to_owned).to_vec();
     }
     args
 }
@@ -93,6 +94,7 @@ fn main() {
         match what.as_str() {
             "append" => append::run(&args),
             "size" => size::run(&args),
+            "start" => start::run(&args),
             "big" => big::run(&args),
             other => say("unknown part", other),
         }

@@ -61,7 +61,8 @@ pub fn info(path: &Path) -> Result<StoreInfo, StorageError> {
     let disk = RealDisk;
     let root = disk.list(path).map_err(|error| failed("cannot read", path, &error))?;
     let text = read_file(&disk, &path.join("FORMAT")).unwrap_or_default();
-    let wal = disk.list(&path.join("wal")).unwrap_or_default();
+    let mut wal = disk.list(&path.join("wal")).unwrap_or_default();
+    wal.retain(|entry| entry.name.ends_with(".wal"));
     let hot = disk.list(&path.join("hot")).unwrap_or_default();
     let days = hot.iter().filter_map(|entry| entry.name.parse().ok());
     let mut info = StoreInfo {

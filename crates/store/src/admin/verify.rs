@@ -186,7 +186,7 @@ pub fn verify(path: &Path, exclusive: bool) -> Result<VerifyReport, StorageError
     for entry in list("state/journal") {
         report.frames(path, &format!("state/journal/{}", entry.name), None, true);
     }
-    let segments = list("wal");
+    let segments: Vec<_> = list("wal").into_iter().filter(|entry| entry.name.ends_with(".wal")).collect();
     for (number, entry) in segments.iter().enumerate() {
         // The newest may end in a frame that is being written.
         let newest = number + 1 == segments.len();

@@ -199,11 +199,15 @@ impl Blocks {
             .collect()
     }
 
+    /// Writes the list of blocks, if it is not what is written already.
     fn write_manifest(&self) -> io::Result<()> {
         let _one = self.writing.lock();
         let list = self.list();
-        let names = list.iter().filter_map(|block| block.path.file_name()?.to_str());
-        let text: String = names.map(|name| format!("{name}\n")).collect();
+        let names: Vec<&str> = list.iter().filter_map(|block| block.path.file_name()?.to_str()).collect();
+        if self.manifest() == names {
+            return Ok(());
+        }
+        let text: String = names.iter().map(|name| format!("{name}\n")).collect();
         replace_file(&**self.dir.disk(), &self.manifest_path(), text.as_bytes())
     }
 }

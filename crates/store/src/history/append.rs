@@ -30,11 +30,13 @@ impl Appender for History {
             return Err(StorageError::Unavailable("the history is closed".to_owned()));
         }
         let appended = self.shared.append(batch);
-        self.shared.counters.add(&appended);
-        if appended.dropped == batch.len() && appended.dropped > 0 {
-            return Err(StorageError::Unavailable("the history takes no samples at the moment".to_owned()));
-        }
-        Ok(appended)
+        self.shared
+            .counters
+            .add(&appended.unwrap_or(Appended { dropped: batch.len(), ..Appended::default() }));
+        appended.ok_or_else(|| {
+            let why = "the disk takes no samples and too many are waiting for it";
+            StorageError::Unavailable(why.to_owned())
+        })
     }
 }
 
@@ -69,13 +71,13 @@ impl Shared {
         found.map_or(REFUSED, |id| SeriesRef(u64::from(id)))
     }
 
-    fn append(&self, batch: &[(SeriesRef, Sample)]) -> Appended {
+    /// Takes a batch; `None` when too much is waiting for the disk.
+    fn append(&self, batch: &[(SeriesRef, Sample)]) -> Option<Appended> {
         let latest = self.dir.now() + self.future_limit;
         let mut appended = Appended::default();
         let mut live = self.live.write();
         if live.choked {
-            appended.dropped = batch.len();
-            return appended;
+            return None;
         }
         let frame = live.frame();
         for (reference, sample) in batch {
@@ -114,7 +116,7 @@ impl Shared {
             appended.accepted += 1;
         }
         live.choked = live.pending.bytes.len() > MAX_WAITING;
-        appended
+        Some(appended)
     }
 
     /// Writes what was gathered since the last tick.

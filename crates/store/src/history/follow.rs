@@ -57,7 +57,7 @@ impl Positions {
 impl Follower for History {
     fn end(&self) -> Cursor {
         let time = self.shared.live.read().head.newest();
-        Cursor { frame: self.shared.wal.lock().durable(), time }
+        Cursor { frame: self.shared.log.durable(), time }
     }
 
     fn follow(&self, from: Cursor, max_samples: usize) -> Result<Followed, StorageError> {
@@ -80,7 +80,7 @@ impl Shared {
     /// Segments of the log that reach behind `frame`: first frame, frame they end before, file.
     pub(crate) fn segments_from(&self, frame: u64) -> Vec<(u64, u64, PathBuf)> {
         let wal = self.wal.lock();
-        let durable = wal.durable();
+        let durable = self.log.durable();
         let ends = wal.segments.iter().skip(1).map(|next| next.first).chain([durable]);
         let segments = wal.segments.iter().zip(ends).filter(|(_, end)| *end > frame);
         segments.map(|(segment, end)| (segment.first, end, segment.path.clone())).collect()
@@ -88,7 +88,7 @@ impl Shared {
 
     fn follow_by_frame(&self, from: Cursor, max_samples: usize) -> Result<Followed, StorageError> {
         let mut reading = Reading::new(from, max_samples);
-        let durable = self.wal.lock().durable();
+        let durable = self.log.durable();
         for (first, end, path) in self.segments_from(reading.frame) {
             let bytes = match read_file(&**self.dir.disk(), &path) {
                 Ok(bytes) => bytes,

@@ -131,7 +131,7 @@ impl History {
             let wal = shared.wal.lock();
             let ends = wal.segments.iter().skip(1).map(|next| next.first).chain([u64::MAX]);
             let needed = wal.segments.iter().zip(ends).filter(|(_, end)| *end > replay_from);
-            (needed.map(|(segment, _)| segment.clone()).collect::<Vec<_>>(), wal.durable())
+            (needed.map(|(segment, _)| segment.clone()).collect::<Vec<_>>(), shared.log.durable())
         };
         for segment in segments {
             let Some(name) = segment.path.file_name().and_then(|name| name.to_str()) else { continue };

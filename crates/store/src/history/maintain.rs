@@ -41,7 +41,7 @@ impl Shared {
 
     /// Freezes what is due and stores it when there is enough of it. With `all` everything is stored now.
     pub(crate) fn seal(&self, now: Timestamp, all: bool) -> Result<(), StorageError> {
-        let durable = self.wal.lock().durable();
+        let durable = self.log.durable();
         let frozen = {
             let mut live = self.live.write();
             live.head.freeze_due(now, all);
@@ -87,7 +87,7 @@ impl Shared {
 
     /// Notes how far the hot tier is durable.
     pub(crate) fn write_checkpoint(&self, replay_from: u64) -> Result<(), StorageError> {
-        let durable = self.wal.lock().durable();
+        let durable = self.log.durable();
         let numbers = self.index.read().next();
         let holes = self.holes.clone();
         let void = self.void.lock().clone();

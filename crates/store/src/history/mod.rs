@@ -39,7 +39,7 @@ use crate::datadir::DataDir;
 use crate::head::Head;
 use crate::hot::Hot;
 use crate::index::{Index, Record, Registry};
-use crate::wal::{KIND_SAMPLES, SampleWriter, Sealed, Wal, frame_of};
+use crate::wal::{Figures, KIND_SAMPLES, SampleWriter, Sealed, Wal, frame_of};
 use cache::Cache;
 pub use options::{HistoryOptions, Retention};
 pub use stats::HistoryStats;
@@ -72,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) void: Mutex<Vec<(i64, u64)>>,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) wal: Mutex<Wal>,
+    pub(crate) log: Arc<Figures>,
     pub(crate) hot: Hot,
     pub(crate) blocks: Blocks,
     pub(crate) cache: Cache,
@@ -188,7 +189,7 @@ impl History {
             series: shared.index.read().len() as u64,
             head_samples,
             head_bytes,
-            wal_bytes: shared.wal.lock().bytes(),
+            wal_bytes: shared.log.bytes(),
             hot_chunks: shared.hot.days().iter().map(|(_, count)| count).sum(),
             hot_bytes: shared.hot.bytes(),
             blocks: shared.blocks.list().len() as u64,

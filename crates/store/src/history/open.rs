@@ -15,7 +15,7 @@ use crate::block::Blocks;
 use crate::datadir::DataDir;
 use crate::hot::{Checkpoint, Engine, Hot};
 use crate::incident::Unit;
-use crate::index::{Index, Registry, apply};
+use crate::index::{Index, Registry, apply, image};
 use crate::wal::{self, KIND_SERIES, Segments, Wal};
 
 /// Opens everything.
@@ -24,45 +24,30 @@ pub(crate) fn open(
     options: HistoryOptions,
     engine: Box<dyn Engine>,
 ) -> Result<Shared, StorageError> {
-    let fail = |what: &str, error: &std::io::Error| StorageError::io(format!("cannot open {what}"), error);
     let before = dir.incidents().total();
     let mut index = Index::default();
-    let (mut registry, sound) =
-        Registry::open(dir, &mut index).map_err(|error| fail("the series registry", &error))?;
+    let (registry, sound) =
+        Registry::open(dir, &mut index).map_err(|error| failed("the series registry", &error))?;
     let checkpoint = Checkpoint::read(dir);
     let blocks = Blocks::open(dir)?;
-    let floor = blocks.finished_until().unwrap_or(Timestamp::MIN);
     let (hot, lost) = Hot::open(dir, engine, &checkpoint, &|day| blocks.has_day(day))?;
     let wal_dir = dir.path().join("wal");
-    dir.disk().create_dir_all(&wal_dir).map_err(|error| fail("the log", &error))?;
-    let segments = Segments::find(&**dir.disk(), &wal_dir).map_err(|error| fail("the log", &error))?;
-
-    let mut from = checkpoint.replay_from;
-    if !lost.is_empty() {
-        from = 0;
-    }
-    let mut void = checkpoint.void.clone();
-    let mut replay = Replay::new(dir, segments, from, &lost, floor);
+    dir.disk().create_dir_all(&wal_dir).map_err(|error| failed("the log", &error))?;
+    let segments = Segments::find(&**dir.disk(), &wal_dir).map_err(|error| failed("the log", &error))?;
     // An index without series beside blocks is a registry that is gone.
     let sound = sound && (index.len() > 0 || blocks.list().is_empty());
+    let floor = blocks.finished_until().unwrap_or(Timestamp::MIN);
+    let from = if lost.is_empty() { checkpoint.replay_from } else { 0 };
+    let mut replay = Replay::new(dir, segments, from, &lost, floor);
     let incomplete =
         replay.run(&mut index, &checkpoint, sound, &mut |index| names_of_blocks(dir, &blocks, index));
-    let highest = hot.highest_group().map_or(0, |group| group.saturating_add(1));
-    if incomplete || highest > index.next().1 {
-        index.reserve(0, highest);
-        // Slots of known groups may belong to series whose names are lost: leave them alone.
-        index.seal_groups();
-        registry.rewrite(&index).map_err(|error| fail("the series registry", &error))?;
-    } else {
-        index.resume_groups();
-    }
-    let counters = Counters::default();
-    count(&counters.dropped, replay.missing);
-    let Replay { head, segments, next_tick, holes, .. } = replay;
-    void.extend(lost.iter().map(|day| (*day, wal::frame_of(next_tick, KIND_SERIES))));
-    let live = Live { head, tick: next_tick, floor, ..Live::default() };
+    let Replay { head, segments, next_tick, holes, missing, .. } = replay;
     let next = wal::frame_of(next_tick, KIND_SERIES);
+    let mut void = checkpoint.void;
+    void.extend(lost.iter().map(|day| (*day, next)));
     let wal = Wal::new(Arc::clone(dir.disk()), wal_dir, segments.list, next);
+    let counters = Counters::default();
+    count(&counters.dropped, missing);
     let shared = Shared {
         dir: dir.clone(),
         tick: options.tick,
@@ -72,10 +57,11 @@ pub(crate) fn open(
         ticking: Mutex::default(),
         maintaining: Mutex::default(),
         index: RwLock::new(index),
-        live: RwLock::new(live),
+        live: RwLock::new(Live { head, tick: next_tick, floor, ..Live::default() }),
         holes,
         void: Mutex::new(void),
         registry: Mutex::new(registry),
+        log: wal.figures(),
         wal: Mutex::new(wal),
         hot,
         blocks,
@@ -86,13 +72,33 @@ pub(crate) fn open(
         hot_failing: AtomicBool::new(false),
         closed: AtomicBool::new(false),
     };
+    shared.settle_names(incomplete)?;
     if dir.incidents().total() > before {
         shared.settle();
     }
     Ok(shared)
 }
 
+fn failed(what: &str, error: &std::io::Error) -> StorageError {
+    StorageError::io(format!("cannot open {what}"), error)
+}
+
 impl Shared {
+    /// Prepares the index for new series, and writes the registry anew if names had to be gathered elsewhere.
+    fn settle_names(&self, incomplete: bool) -> Result<(), StorageError> {
+        let mut index = self.index.write();
+        let highest = self.hot.highest_group().map_or(0, |group| group.saturating_add(1));
+        if !incomplete && highest <= index.next().1 {
+            index.resume_groups();
+            return Ok(());
+        }
+        // Slots of known groups may belong to series whose names are lost: new series get new groups.
+        index.reserve(0, highest);
+        let mut registry = self.registry.lock();
+        let image = image(&index, registry.next_generation());
+        registry.replace(&image).map_err(|error| failed("the series registry", &error))
+    }
+
     /// After damage: notes what there is now, so that the next opening does not report the same again.
     fn settle(&self) {
         let replay_from = {

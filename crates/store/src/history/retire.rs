@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::Shared;
 use crate::head::DAY;
+use crate::index::image;
 
 /// The log is kept this long beyond need: it is what a lost chunk store is rebuilt from, and what exporters
 /// that were away read.
@@ -34,7 +35,7 @@ impl Shared {
             live.head.first_frame(live.frame())
         };
         let mut wal = self.wal.lock();
-        let needed = needed.min(wal.durable());
+        let needed = needed.min(self.log.durable());
         let trimmed = wal.trim(needed, now - WAL_KEPT, WAL_KEPT_BYTES);
         trimmed.map_err(|error| StorageError::io("cannot remove old segments of the log", &error))
     }
@@ -72,7 +73,12 @@ impl Shared {
         index.remove(&gone);
         live.head.remove_series(&gone);
         drop(live);
-        let rewritten = self.registry.lock().rewrite(&index);
-        rewritten.map_err(|error| StorageError::io("cannot rewrite the series registry", &error))
+        drop(index);
+        // Whoever defines a series meanwhile waits for the registry, not for the index.
+        let mut registry = self.registry.lock();
+        let image = image(&self.index.read(), registry.next_generation());
+        registry
+            .replace(&image)
+            .map_err(|error| StorageError::io("cannot rewrite the series registry", &error))
     }
 }

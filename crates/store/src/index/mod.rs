@@ -82,12 +82,6 @@ impl Index {
         self.next_group = self.next_group.max(group);
     }
 
-    /// Gives every new series a new group: after damage, slots of old groups may be taken by series whose
-    /// names are lost.
-    pub(crate) fn seal_groups(&mut self) {
-        self.filling.clear();
-    }
-
     pub(crate) fn get(&self, id: u32) -> Option<&Entry> {
         self.series.get(id)
     }

@@ -224,13 +224,17 @@ impl Registry {
         Ok(())
     }
 
-    /// Writes the file anew from the index: after series were dropped, or after damage.
-    pub(crate) fn rewrite(&mut self, index: &Index) -> io::Result<()> {
-        let (bytes, next) = image(index, self.generation + 1);
-        replace_file(&*self.disk, &self.path, &bytes)?;
+    /// The generation that [`Registry::replace`] expects.
+    pub(crate) const fn next_generation(&self) -> u64 {
+        self.generation + 1
+    }
+
+    /// Writes the file anew, with what [`image`] made: after series were dropped, or after damage.
+    pub(crate) fn replace(&mut self, (bytes, next): &(Vec<u8>, u64)) -> io::Result<()> {
+        replace_file(&*self.disk, &self.path, bytes)?;
         self.file = self.disk.open(&self.path, false)?;
         self.generation += 1;
-        self.next = next;
+        self.next = *next;
         self.end = bytes.len() as u64;
         self.backlog.clear();
         Ok(())

@@ -75,6 +75,7 @@ pub struct StateLog {
     dir: DataDir,
     tables: RwLock<Tables>,
     writer: Mutex<Writer>,
+    stats: Arc<Mutex<StateStats>>,
     queue: GroupCommit,
 }
 
@@ -89,6 +90,7 @@ impl StateLog {
         Ok(Arc::new(Self {
             dir: dir.clone(),
             tables: RwLock::new(tables),
+            stats: Arc::clone(&writer.stats),
             writer: Mutex::new(writer),
             queue: GroupCommit::default(),
         }))
@@ -126,8 +128,7 @@ impl StateLog {
     #[must_use]
     pub fn stats(&self) -> StateStats {
         let records = self.tables.read().len() as u64;
-        let writer = self.writer.lock();
-        StateStats { records, log_bytes: writer.log_bytes(), ..writer.stats }
+        StateStats { records, ..*self.stats.lock() }
     }
 
     /// Copies the log and its journals into a backup. Commits wait meanwhile.

@@ -1,12 +1,12 @@
 //! Opening the state log: which of the two slots counts, what is missing, what was damaged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use breakwatch_model::{StorageError, Table};
 use parking_lot::RwLock;
 
 use super::StateOptions;
-use super::StateStats;
 use super::journal::Segment;
 use super::slot::{Content, Slot};
 use super::tables::{JOURNALS, Tables};
@@ -60,7 +60,7 @@ pub(crate) fn open(dir: &DataDir, options: StateOptions) -> Result<(Tables, Writ
         next: chosen.next,
         suspect: false,
         closed: false,
-        stats: StateStats::default(),
+        stats: Arc::default(),
     };
     // A new log needs its first header, a damaged one a whole copy of what could be read.
     if !sound || chosen.replay.is_empty() || chosen.torn {

@@ -1,9 +1,10 @@
 //! The writing side of the state log: commits, turning over, moving journals out.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use breakwatch_model::{Batch, Op, StorageError, Table};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::StateStats;
 use super::journal::{JournalRetention, Segment};
@@ -29,7 +30,8 @@ pub(crate) struct Writer {
     /// The end of the active slot is uncertain: turn over before the next commit.
     pub(crate) suspect: bool,
     pub(crate) closed: bool,
-    pub(crate) stats: StateStats,
+    /// Shared, so that figures are read without waiting for a sync.
+    pub(crate) stats: Arc<Mutex<StateStats>>,
 }
 
 impl Writer {
@@ -41,8 +43,8 @@ impl Writer {
     ) -> Vec<Result<(), StorageError>> {
         let outcome = self.try_commit(tables, batches);
         match &outcome {
-            Ok(()) => self.stats.commits += batches.len() as u64,
-            Err(_) => self.stats.failed += batches.len() as u64,
+            Ok(()) => self.stats.lock().commits += batches.len() as u64,
+            Err(_) => self.stats.lock().failed += batches.len() as u64,
         }
         batches.iter().map(|_| outcome.clone()).collect()
     }
@@ -136,7 +138,7 @@ impl Writer {
 
     /// Moves the journals' records from the log to segments, as far as the disk lets it.
     fn move_journals(&mut self, tables: &RwLock<Tables>) {
-        self.stats.disk_full = false;
+        self.stats.lock().disk_full = false;
         for table in JOURNALS {
             let (pending, open) = {
                 let tables = tables.read();
@@ -160,7 +162,7 @@ impl Writer {
                 _ => {}
             }
             if let Err(error) = moved {
-                self.stats.disk_full |= error.kind() == std::io::ErrorKind::StorageFull;
+                self.stats.lock().disk_full |= error.kind() == std::io::ErrorKind::StorageFull;
                 self.shed(table, journal, &error);
             }
         }
@@ -171,14 +173,19 @@ impl Writer {
     fn shed(&mut self, table: Table, journal: &mut super::tables::Journal, error: &std::io::Error) {
         let limit = self.slots[self.active].capacity() as usize / 4 / JOURNALS.len();
         let mut size: usize = journal.pending.iter().map(Entry::size).sum();
-        let before = self.stats.journal_dropped;
+        let mut dropped = 0;
         while size > limit {
             let Some(entry) = journal.pending.pop_front() else { break };
             size -= entry.size();
             journal.moved = entry.number + 1;
-            self.stats.journal_dropped += 1;
+            dropped += 1;
         }
-        if before == 0 && self.stats.journal_dropped > 0 {
+        let before = {
+            let mut stats = self.stats.lock();
+            stats.journal_dropped += dropped;
+            stats.journal_dropped - dropped
+        };
+        if before == 0 && dropped > 0 {
             let name = table.as_str();
             let message =
                 format!("the {name} journal cannot be written ({error}); its oldest records are given up");
@@ -209,16 +216,18 @@ impl Writer {
         retired
     }
 
-    pub(crate) fn log_bytes(&self) -> u64 {
+    fn log_bytes(&self) -> u64 {
         self.slots.iter().map(Slot::capacity).sum()
     }
 
     fn timed<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
-        let clock = std::sync::Arc::clone(self.dir.clock());
+        let clock = Arc::clone(self.dir.clock());
         let start = clock.monotonic();
         let result = act(self);
-        self.stats.last_sync = clock.monotonic().saturating_duration_since(start);
-        self.stats.syncs += 1;
+        let mut stats = self.stats.lock();
+        stats.last_sync = clock.monotonic().saturating_duration_since(start);
+        stats.syncs += 1;
+        stats.log_bytes = self.log_bytes();
         result
     }
 }

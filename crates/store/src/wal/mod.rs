@@ -11,7 +11,7 @@ mod writer;
 
 pub(crate) use reader::{Entry, Segments, scan};
 pub(crate) use record::{SampleWriter, Sealed, Span, read_samples};
-pub(crate) use writer::{Queued, Wal, newest_segment};
+pub(crate) use writer::{Figures, Queued, Wal, newest_segment};
 
 use std::path::{Path, PathBuf};
 

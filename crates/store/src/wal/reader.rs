@@ -78,7 +78,7 @@ impl Segments {
             let read = self.read(&**dir.disk(), *number, &mut |entry| {
                 if let Entry::Frame(frame) = entry {
                     put_frame(&mut out, first, frame.number, frame.kind, |out| {
-                        out.extend_from_slice(frame.payload)
+                        out.extend_from_slice(frame.payload);
                     });
                 }
             });

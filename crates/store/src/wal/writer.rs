@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use breakwatch_model::Timestamp;
@@ -44,6 +45,27 @@ pub(crate) struct SegmentInfo {
     pub(crate) until: Timestamp,
 }
 
+/// What others want to know of the log without waiting for a disk that is slow.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    /// Frames below this are durable.
+    durable: AtomicU64,
+    /// Bytes of all segments.
+    bytes: AtomicU64,
+}
+
+impl Figures {
+    /// Frames below this are durable.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
 /// The log, open for writing.
 #[derive(Debug)]
 pub(crate) struct Wal {
@@ -55,14 +77,13 @@ pub(crate) struct Wal {
     opened: Timestamp,
     queue: VecDeque<Queued>,
     queued_bytes: usize,
-    /// Frames below this are durable.
-    durable: u64,
+    figures: Arc<Figures>,
 }
 
 impl Wal {
     /// A log that goes on with frame `next` behind the segments found on disk.
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, segments: Vec<SegmentInfo>, next: u64) -> Self {
-        Self {
+        let wal = Self {
             disk,
             dir,
             segments: segments.into(),
@@ -70,8 +91,11 @@ impl Wal {
             opened: Timestamp::MIN,
             queue: VecDeque::new(),
             queued_bytes: 0,
-            durable: next,
-        }
+            figures: Arc::default(),
+        };
+        wal.figures.durable.store(next, Ordering::Release);
+        wal.count_bytes();
+        wal
     }
 
     /// Notes which segment is the newest, so that its loss shows. Without the note nothing else suffers.
@@ -91,14 +115,14 @@ impl Wal {
         self.queued_bytes
     }
 
-    /// Frames below this are durable.
-    pub(crate) const fn durable(&self) -> u64 {
-        self.durable
+    /// See [`Figures`].
+    pub(crate) fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
     }
 
-    /// Bytes of all segments.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
+    fn count_bytes(&self) {
+        let bytes = self.segments.iter().map(|segment| segment.bytes).sum();
+        self.figures.bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Writes what is queued and makes it durable. After an error everything is still queued, and the next
@@ -130,7 +154,10 @@ impl Wal {
         segment.bytes += out.len() as u64;
         segment.until = now;
         let begun = segment.bytes == out.len() as u64;
-        self.durable = self.queue.back().map_or(self.durable, |frame| frame.number + 1);
+        if let Some(last) = self.queue.back() {
+            self.figures.durable.store(last.number + 1, Ordering::Release);
+        }
+        self.count_bytes();
         self.queue.clear();
         self.queued_bytes = 0;
         if begun {
@@ -177,6 +204,7 @@ impl Wal {
                 _ => self.segments.pop_front(),
             };
         }
+        self.count_bytes();
         Ok(())
     }
 }

@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use breakwatch_model::{Clock, SystemClock, Timestamp};
 
 /// 2023-11-15T00:00:00Z: the start of a day.
-pub const START: i64 = 1_700_006_400_000;
+pub(crate) const START: i64 = 1_700_006_400_000;
 
 /// A clock that stands where it is put, with the machine's own monotonic time.
 #[derive(Debug)]
-pub struct SetClock(AtomicI64);
+pub(crate) struct SetClock(AtomicI64);
 
 impl SetClock {
-    pub fn at(millis: i64) -> Arc<Self> {
+    pub(crate) fn at(millis: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(millis)))
     }
 
-    pub fn set(&self, millis: i64) {
+    pub(crate) fn set(&self, millis: i64) {
         self.0.store(millis, Ordering::Relaxed);
     }
 }
@@ -37,6 +37,6 @@ impl Clock for SetClock {
 
 /// Lets real time pass, for tests of other processes.
 #[expect(clippy::disallowed_methods, reason = "a child process lives in real time")]
-pub fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     std::thread::sleep(time);
 }
