@@ -1,5 +1,6 @@
 //! What the query API says to requests that are wrong, in Prometheus' words, by `GET` and by `POST`; and beside a real
 //! Prometheus where one is installed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
 
 mod common;
 mod remote;

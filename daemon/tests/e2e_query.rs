@@ -1,5 +1,6 @@
 //! Grafana's requests, Prometheus' answers: the query API of the running daemon beside a real Prometheus that was
 //! written the same samples, on an empty and on a filled store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
 
 mod common;
 mod remote;

@@ -1,4 +1,5 @@
 //! `check rules`, `test rules` and `rules backtest` by the real binary; the first two beside promtool.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
 
 mod common;
 mod remote;

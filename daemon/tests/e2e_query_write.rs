@@ -1,5 +1,6 @@
 //! Remote write in: taken, refused, described, kept over a restart; and a query that asks for too much beside rules that
 //! must go on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
 
 mod common;
 mod remote;

@@ -35,7 +35,7 @@ struct Story<'a> {
 ///
 /// # Errors
 /// Files with mistakes, a history that cannot be asked.
-pub fn run(args: &Backtest) -> Result<ExitCode, Exit> {
+pub(super) fn run(args: &Backtest) -> Result<ExitCode, Exit> {
     let files = args.files.iter().map(|path| read_file(path)).collect::<Result<Vec<_>, _>>()?;
     warn_of_recorded(&files);
     let end = args.until.as_deref().map_or_else(|| Ok(SystemClock.now()), parse_time)?;

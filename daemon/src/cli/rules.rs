@@ -20,7 +20,7 @@ const LINT_EXIT: u8 = 3;
 ///
 /// # Errors
 /// A file that is not there.
-pub fn check(args: &CheckRules) -> Result<ExitCode, Exit> {
+pub(super) fn check(args: &CheckRules) -> Result<ExitCode, Exit> {
     let (mut broken, mut lint) = (false, false);
     for (name, text) in texts(&args.files)? {
         say(&format!("Checking {name}"));

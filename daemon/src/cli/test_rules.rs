@@ -15,7 +15,7 @@ use super::output::{note, say};
 ///
 /// # Errors
 /// When `--run` is no pattern.
-pub fn run(args: &TestRules) -> Result<ExitCode, Exit> {
+pub(super) fn run(args: &TestRules) -> Result<ExitCode, Exit> {
     let only = args.run.as_deref().map(pattern).transpose()?;
     let mut failed = false;
     for path in &args.files {

@@ -14,7 +14,7 @@ pub(in crate::http) const TRUNCATED: &str = "results truncated due to limit";
 
 /// The whole answer; `limit` (0: none) bounds the number of series.
 #[must_use]
-pub fn answer(result: QueryResult, limit: usize) -> Vec<u8> {
+pub(in crate::http) fn answer(result: QueryResult, limit: usize) -> Vec<u8> {
     let mut annotations = result.annotations;
     let mut out = String::with_capacity(1024);
     out.push_str(r#"{"status":"success","data":{"resultType":""#);

@@ -18,7 +18,7 @@ pub(super) use params::{Params, invalid};
 pub(super) use run::{CancelOnDrop, TIMEOUT};
 
 /// `GET` and `POST /api/v1/query`.
-pub async fn query(
+pub(in crate::http) async fn query(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     params: Params,
@@ -32,7 +32,7 @@ pub async fn query(
 }
 
 /// `GET` and `POST /api/v1/query_range`.
-pub async fn query_range(
+pub(in crate::http) async fn query_range(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     params: Params,

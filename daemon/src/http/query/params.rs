@@ -12,7 +12,7 @@ use crate::http::error::{ApiError, ErrorKind};
 
 /// Names and values in the order given.
 #[derive(Clone, Debug, Default)]
-pub struct Params(Vec<(String, String)>);
+pub(in crate::http) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = ApiError;
@@ -36,18 +36,18 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 impl Params {
     /// Parameters as given.
     #[cfg(test)]
-    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(in crate::http) fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// The first value of a parameter.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Every value of a parameter.
-    pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
+    pub(in crate::http) fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
@@ -63,7 +63,7 @@ impl Params {
     ///
     /// # Errors
     /// When it is no time.
-    pub fn time_or(&self, name: &str, default: Timestamp) -> Result<Timestamp, ApiError> {
+    pub(in crate::http) fn time_or(&self, name: &str, default: Timestamp) -> Result<Timestamp, ApiError> {
         let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(default) };
         parse_time(text).ok_or_else(|| {
             let reason =
@@ -76,7 +76,7 @@ impl Params {
     ///
     /// # Errors
     /// When it is missing or no time.
-    pub fn required_time(&self, name: &str) -> Result<Timestamp, ApiError> {
+    pub(in crate::http) fn required_time(&self, name: &str) -> Result<Timestamp, ApiError> {
         let missing = || invalid(name, "cannot parse \"\" to a valid timestamp");
         self.time(name)?.ok_or_else(missing)
     }
@@ -85,7 +85,7 @@ impl Params {
     ///
     /// # Errors
     /// When it is neither.
-    pub fn duration(&self, name: &str) -> Result<Option<Duration>, ApiError> {
+    pub(in crate::http) fn duration(&self, name: &str) -> Result<Option<Duration>, ApiError> {
         let Some(text) = self.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
         let invalid = || invalid(name, &format!("cannot parse {text:?} to a valid duration"));
         if let Ok(seconds) = text.parse::<f64>() {
@@ -101,7 +101,7 @@ impl Params {
     ///
     /// # Errors
     /// When it is missing or no duration.
-    pub fn required_duration(&self, name: &str) -> Result<Duration, ApiError> {
+    pub(in crate::http) fn required_duration(&self, name: &str) -> Result<Duration, ApiError> {
         self.duration(name)?.ok_or_else(|| invalid(name, "cannot parse \"\" to a valid duration"))
     }
 
@@ -109,7 +109,7 @@ impl Params {
     ///
     /// # Errors
     /// When it is no whole number or negative.
-    pub fn limit(&self) -> Result<usize, ApiError> {
+    pub(in crate::http) fn limit(&self) -> Result<usize, ApiError> {
         let Some(text) = self.get("limit").filter(|text| !text.is_empty()) else { return Ok(0) };
         let wrong = || invalid("limit", &format!("strconv.Atoi: parsing {text:?}: invalid syntax"));
         let number = text.parse::<i64>().map_err(|_| wrong())?;
@@ -118,7 +118,7 @@ impl Params {
 }
 
 /// The error for a wrong parameter, in Prometheus' words.
-pub fn invalid(name: &str, reason: &str) -> ApiError {
+pub(in crate::http) fn invalid(name: &str, reason: &str) -> ApiError {
     ApiError::bad_data(format!("invalid parameter {name:?}: {reason}"))
 }
 

@@ -15,7 +15,7 @@ use crate::shared::Shared;
 pub(in crate::http) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a request asks for besides its times.
-pub struct Asked {
+pub(in crate::http) struct Asked {
     query: Prepared,
     engine: Arc<Engine>,
     timeout: Duration,
@@ -27,7 +27,7 @@ impl Asked {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn read(params: &Params, shared: &Shared) -> Result<Self, ApiError> {
+    pub(in crate::http) fn read(params: &Params, shared: &Shared) -> Result<Self, ApiError> {
         let limit = params.limit()?;
         let timeout = params.duration("timeout")?.map_or(TIMEOUT, |asked| asked.min(TIMEOUT));
         let engine = match params.duration("lookback_delta")? {
@@ -57,7 +57,7 @@ impl Drop for CancelOnDrop {
 ///
 /// # Errors
 /// What the query or its data do not allow.
-pub async fn evaluate(
+pub(in crate::http) async fn evaluate(
     shared: Arc<Shared>,
     asked: Asked,
     ask: impl FnOnce(&Engine, &dyn Queryable, &Prepared, &CancelToken) -> Result<QueryResult, QueryError>
@@ -88,7 +88,7 @@ pub async fn evaluate(
 }
 
 /// The engine's error in the API's words.
-pub fn api_error(error: &QueryError) -> ApiError {
+pub(in crate::http) fn api_error(error: &QueryError) -> ApiError {
     let kind = match error.error_type() {
         ErrorType::BadData => ErrorKind::BadData,
         ErrorType::Execution => ErrorKind::Execution,
