@@ -1,5 +1,12 @@
 //! Alertmanager's own command line and a real Prometheus before the daemon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests may be blunt"
+)]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,13 @@
 //! `BREAKWATCH_KILL_ROUNDS` sets the number of kills (20 by default; the soak run takes 500), `BREAKWATCH_SEED` the
 //! seed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests may be blunt"
+)]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,6 +6,13 @@
 //! keys of newer Alertmanagers (`mutedBy`), which clients pass over; an annotation without text is left out here; a switch
 //! that is neither true nor false is refused here, and false there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests may be blunt"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -111,6 +111,7 @@ fn switch(params: &Params, name: &str) -> Result<bool, AmError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::StatusCode;
     use breakwatch_model::Timestamp;
 
     fn silence(matchers: &[&str]) -> Silence {
@@ -153,7 +154,7 @@ mod tests {
             [("active", "maybe"), ("filter", "a=~\"(\""), ("filter", "nonsense"), ("receiver", "(")]
         {
             let error = AlertFilter::read(&Params::from_pairs([(name, value)])).err().unwrap();
-            assert_eq!(error.0, axum::http::StatusCode::BAD_REQUEST, "{name}={value}");
+            assert_eq!(error.0, StatusCode::BAD_REQUEST, "{name}={value}");
         }
         let filter = AlertFilter::read(&Params::from_pairs([("receiver", "ops|dev")])).ok().unwrap();
         assert!(filter.wants_receiver("dev") && !filter.wants_receiver("devs"));
