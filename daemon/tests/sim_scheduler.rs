@@ -94,7 +94,7 @@ async fn a_hung_host_takes_no_slots_from_others_of_its_kind() {
     // Those that got no turn found nothing out: unknown, and their breakers heard nothing.
     let unknown = hung.iter().filter(|unit| engine.status(unit) == Status::Unknown).count();
     assert!(unknown > 0);
-    for unit in hung.iter().filter(|unit| Engine::runs(unit).get(&Status::Unhealthy).is_none()) {
+    for unit in hung.iter().filter(|unit| !Engine::runs(unit).contains_key(&Status::Unhealthy)) {
         assert_eq!(unit.guard.breaker.stats(engine.clock.monotonic()).calls.failure, 0);
     }
 }

@@ -103,7 +103,7 @@ impl Chronicle {
                 last = events.last().map(|event| event.at);
             }
             Err(error) => {
-                tracing::error!(%error, "the event log cannot be read: recovery figures begin anew")
+                tracing::error!(%error, "the event log cannot be read: recovery figures begin anew");
             }
         }
         let alive: Option<Timestamp> =

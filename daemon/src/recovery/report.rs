@@ -147,7 +147,7 @@ pub fn families(
         for (window, length) in METRIC_WINDOWS {
             let figures = figures(past, blind, Span { start: now - length, end: now });
             let labels = own.with("window", window);
-            let mut push = |family: &mut MetricFamily, value: Option<f64>| {
+            let push = |family: &mut MetricFamily, value: Option<f64>| {
                 if let Some(value) = value {
                     family.push(labels.clone(), value);
                 }

@@ -1,6 +1,7 @@
 //! The check engine alone, in simulated time: scripted checks, a clock that moves with tokio's paused time, a
 //! history in memory. A test says how a check behaves as a function of time and looks at what came of it.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses the part it needs")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,7 +71,6 @@ pub struct Scripted {
 
 impl Scripted {
     fn since(&self) -> Duration {
-        use breakwatch_model::Clock as _;
         self.clock.monotonic() - self.origin
     }
 
@@ -161,7 +161,6 @@ pub fn breaker() -> Config {
 
 impl Engine {
     pub fn new() -> Self {
-        use breakwatch_model::Clock as _;
         let clock = Arc::new(SimClock::new(START));
         let origin = clock.monotonic();
         let transitions = Arc::new(Mutex::new(Vec::new()));
@@ -224,7 +223,6 @@ impl Engine {
         settings: CheckSettings,
         script: impl Fn(Duration) -> Act + Send + Sync + 'static,
     ) -> (Arc<Scripted>, Arc<CheckUnit>) {
-        use breakwatch_model::Clock as _;
         let check = Arc::new(Scripted {
             clock: Arc::clone(&self.clock),
             origin: self.origin,
@@ -276,7 +274,6 @@ impl Engine {
     }
 
     pub fn status(&self, unit: &CheckUnit) -> Status {
-        use breakwatch_model::Clock as _;
         unit.status(self.clock.now())
     }
 
