@@ -2,6 +2,8 @@
 //!
 //! Start reading at [`wiring::daemon`], which puts everything together, or at `docs/ARCHITECTURE.md`.
 
+#![allow(unreachable_pub, reason = "a module's own visibility says how far its items reach; once is enough")]
+
 pub mod alerting;
 pub mod breakers;
 pub mod bulkhead;

@@ -102,7 +102,7 @@ impl Reloader {
             auth::build(&config.server, &load::data_dir(&config)).map_err(|error| error.to_string())?;
         match (&self.certificate, &config.server.tls) {
             (Some(certificate), Some(files)) => {
-                certificate.replace(files).map_err(|e| format!("server.tls: {e}"))?
+                certificate.replace(files).map_err(|e| format!("server.tls: {e}"))?;
             }
             (None, None) => {}
             _ => return Err("`server.tls` cannot be switched by a reload: restart the daemon".to_owned()),
