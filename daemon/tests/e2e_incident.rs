@@ -1,5 +1,6 @@
 //! The scripted incident: real servers fail, each receiver is told once, and once again when they are repaired,
 //! whatever happens to the daemon in between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

@@ -2,6 +2,7 @@
 //!
 //! `BREAKWATCH_KILL_ROUNDS` sets the number of rounds (20 by default; the soak run takes 200), `BREAKWATCH_SEED` the
 //! seed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Start, reload, stop, refusal: the binary as an operator meets it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The real OpenTelemetry Collector between the daemon and a receiver of the test: what it understood is what the
 //! daemon holds, sample by sample, by gRPC and by HTTP; logs and spans arrive too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

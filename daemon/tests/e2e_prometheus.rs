@@ -1,4 +1,5 @@
 //! The daemon before Debian's Prometheus, promtool and systemd's own judges.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

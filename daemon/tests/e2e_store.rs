@@ -1,4 +1,5 @@
 //! Backup while running, restore, info, verify and export: what an operator does with the data directory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

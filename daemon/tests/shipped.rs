@@ -1,4 +1,5 @@
 //! What is shipped besides the binary: dashboards, rules and examples name only what there is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Events and recovery by API and command line, from a real daemon, across a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
 

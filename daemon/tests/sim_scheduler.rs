@@ -1,4 +1,5 @@
 //! The scheduler in simulated time: when checks run, and when they do not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod engine;
 
