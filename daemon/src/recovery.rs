@@ -129,8 +129,7 @@ pub fn figures(past: &Past, blind: &[(Timestamp, Timestamp)], window: Span) -> F
     let (available, measured) = availability(&past.statuses, blind, window);
     // What happened at the moment from which on nothing was known was still seen.
     let cut_off = |at: Timestamp| blind.iter().any(|(start, end)| *start < at && at < *end);
-    let all: Vec<Episode> =
-        episodes(past).into_iter().filter(|episode| !cut_off(episode.opened)).collect();
+    let all: Vec<Episode> = episodes(past).into_iter().filter(|episode| !cut_off(episode.opened)).collect();
     let touching: Vec<&Episode> = all
         .iter()
         .filter(|e| e.opened < window.end && e.closed.is_none_or(|closed| closed >= window.start))

@@ -1,8 +1,8 @@
 //! The daemon's one listener: page, API, `/metrics`. Handlers translate between HTTP and the rest; they decide
 //! nothing. One file per API.
 
-mod am;
 mod admin_api;
+mod am;
 pub mod auth;
 mod breakers_api;
 mod checks_api;
@@ -22,7 +22,7 @@ mod rules_api;
 mod rules_filter;
 mod series_api;
 pub mod server;
-pub mod tls;
 mod status_api;
+pub mod tls;
 mod ui;
 mod write_api;

@@ -8,10 +8,12 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
-use super::tls::{Certificate, TlsListener};
 use super::auth::Access::{Admin, Open, Operate, Read};
 use super::routes::Routes;
-use super::{admin_api, breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui};
+use super::tls::{Certificate, TlsListener};
+use super::{
+    admin_api, breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui,
+};
 use super::{am, events_api, explain_api, recovery_api, resilience_api};
 use super::{series_api, status_api, write_api};
 use crate::shared::Shared;

@@ -1,4 +1,5 @@
 //! Runs the real binary on free loopback ports, with a configuration and a data directory of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 #![allow(dead_code, unreachable_pub, reason = "each test program uses the part it needs")]
 #![expect(clippy::disallowed_methods, reason = "tests poll the real world with a deadline")]
 

@@ -44,8 +44,7 @@ pub(in crate::http) async fn query_range(
     }
     let step = params.required_duration("step")?;
     if step.is_zero() {
-        let reason =
-            "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
         return Err(invalid("step", reason));
     }
     let asked = run::Asked::read(&params, &shared)?;
