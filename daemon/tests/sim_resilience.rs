@@ -1,6 +1,5 @@
 //! Events, dependencies, self-outage and recovery figures in simulated time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
-#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 mod engine;
 
