@@ -32,6 +32,6 @@ mod testing;
 mod wal;
 
 pub use datadir::{DataDir, FORMAT_VERSION};
-pub use history::{History, HistoryOptions, HistoryStats, Retention};
+pub use history::{History, HistoryOptions, HistoryStats, Retention, Rollup};
 pub use incident::{Incident, Incidents, Unit};
 pub use state::{JournalRetention, Keep, StateLog, StateOptions, StateStats};

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, SeriesRef, StateStore, Table,
-    TimeRange, Timestamp,
+    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, SeriesRef, StateStore,
+    Table, TimeRange, Timestamp,
 };
 use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{SetClock, START};
+use common::{START, SetClock};
 
 const QUARTER: i64 = 900_000;
 const STEPS: i64 = 160;

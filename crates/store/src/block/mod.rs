@@ -18,7 +18,7 @@ mod writer;
 
 pub(crate) use file::{Block, BlockIndex, ChunkRef, Footer, Kind};
 pub(crate) use list::Blocks;
-pub(crate) use rollup::{Buckets, LAST};
+pub(crate) use rollup::{ASPECTS, Buckets, LAST};
 pub(crate) use writer::Writer;
 
 /// Most rows of a chunk in a block: three hours at 15 s. At 1440 blocks are 2 % smaller and an hour of everything

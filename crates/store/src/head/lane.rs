@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) group: u32,
     /// The log frames of its first and last row.
     pub(crate) frames: (u64, u64),
+    /// When a sample last came in, by the clock and not by the sample.
+    pub(crate) touched: Timestamp,
     /// Time of the first row.
     pub(crate) start: i64,
     /// Milliseconds since `start`, per row.
@@ -56,6 +58,7 @@ impl Lane {
         Self {
             group,
             frames: (frame, frame),
+            touched: Timestamp::MIN,
             start,
             times: Vec::new(),
             index: [NONE; MAX_SLOTS],

@@ -4,6 +4,7 @@ mod column;
 mod lane;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakwatch_model::{Sample, TimeRange, Timestamp};
 use rustc_hash::FxHashMap;
@@ -15,6 +16,9 @@ pub(crate) use lane::{DAY, Lane};
 
 /// No lane.
 const NONE: u32 = u32::MAX;
+
+/// A lane without a sample for this long is idle.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Open lanes of a group looked at before a series gets a new one. A group rarely has two.
 const LANES_TRIED: usize = 4;
@@ -64,9 +68,16 @@ pub(crate) struct Head {
     frozen: FxHashMap<u32, Vec<Arc<Frozen>>>,
     /// The newest sample of all.
     newest: Timestamp,
+    /// The time by the clock, as of the last batch.
+    now: Timestamp,
 }
 
 impl Head {
+    /// Sets the time by the clock for the samples that follow.
+    pub(crate) fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Makes a series known.
     pub(crate) fn add_series(&mut self, id: u32, group: u32, slot: u8) {
         if self.series.get(id).is_none() {
@@ -134,6 +145,7 @@ impl Head {
     fn offer(&mut self, lane: u32, series: Series, time: i64, bits: u64, frame: u64) -> Option<Placed> {
         let open = self.lanes.get_mut(lane as usize)?.as_mut().filter(|open| open.group == series.group)?;
         let placed = open.push(series.slot, time, bits, frame);
+        open.touched = self.now;
         match placed {
             Placed::Full => self.freeze(lane, Timestamp(time)),
             Placed::Elsewhere if lane == series.lane => open.leave(series.slot),
@@ -152,6 +164,7 @@ impl Head {
         }
         let mut lane = Lane::new(series.group, time, frame);
         lane.push(series.slot, time, bits, frame);
+        lane.touched = self.now;
         let number = self.free.pop().unwrap_or(self.lanes.len() as u32);
         match self.lanes.get_mut(number as usize) {
             Some(place) => *place = Some(lane),
@@ -173,14 +186,23 @@ impl Head {
         self.frozen.entry(lane.group).or_default().push(Arc::new(Frozen { lane, since }));
     }
 
-    /// Freezes the lanes that are due at `now` though no sample made them, or all of them.
+    /// Freezes the lanes that are due at `now` though no sample made them, or all of them. A lane that still
+    /// takes samples is left to them: they may be of a day long past, sent late.
     pub(crate) fn freeze_due(&mut self, now: Timestamp, all: bool) {
+        let idle = |lane: &Lane| lane.touched + IDLE <= now || lane.touched > now;
         for number in 0..self.lanes.len() as u32 {
             let lane = self.lanes.get(number as usize).and_then(Option::as_ref);
-            if lane.is_some_and(|lane| all || lane.is_over_at(now.0)) {
+            if lane.is_some_and(|lane| all || lane.is_over_at(now.0) && idle(lane)) {
                 self.freeze(number, now);
             }
         }
+    }
+
+    /// When a sample of a day last came in, of those that are still here.
+    pub(crate) fn touched(&self, day: i64) -> Option<Timestamp> {
+        let frozen = self.frozen.values().flatten().map(|frozen| &frozen.lane);
+        let lanes = self.lanes.iter().flatten().chain(frozen).filter(|lane| lane.day() == day);
+        lanes.map(|lane| lane.touched).max()
     }
 
     /// Whether samples of a day are still here.

@@ -73,13 +73,15 @@ impl Shared {
 
     /// Takes a batch; `None` when too much is waiting for the disk.
     fn append(&self, batch: &[(SeriesRef, Sample)]) -> Option<Appended> {
-        let latest = self.dir.now() + self.future_limit;
+        let now = self.dir.now();
+        let latest = now + self.future_limit;
         let mut appended = Appended::default();
         let mut live = self.live.write();
         if live.choked {
             return None;
         }
         let frame = live.frame();
+        live.head.set_now(now);
         for (reference, sample) in batch {
             if sample.t > latest {
                 appended.too_far_ahead += 1;

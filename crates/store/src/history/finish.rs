@@ -17,19 +17,31 @@ use crate::index::{Definition, Index, Place, Record};
 /// A day is finished this long after midnight, so that the last runs of its checks are in.
 const GRACE: Duration = Duration::from_secs(600);
 
+/// Samples of a past day that come later than that (somebody fills in history) keep it open until none came for
+/// this long.
+const QUIET: Duration = Duration::from_secs(1800);
+
 /// A day is decoded in pieces of this many milliseconds, to bound memory for checks that run every second.
 const PIECE: i64 = DAY / 4;
 
 impl Shared {
     /// Makes blocks of the days that are over.
     pub(crate) fn finish_days(&self, now: Timestamp) -> Result<(), StorageError> {
-        let over = |day: i64| Timestamp((day + 1).saturating_mul(DAY)) + GRACE <= now;
-        let due: Vec<i64> =
-            self.hot.days().into_iter().map(|(day, _)| day).filter(|day| over(*day)).collect();
+        let days = self.hot.days().into_iter().map(|(day, _)| day);
+        // In order: finishing a day closes all before it.
+        let due: Vec<i64> = days.take_while(|day| self.is_over(*day, now)).collect();
         for day in due {
             self.finish(day, now)?;
         }
         Ok(())
+    }
+
+    /// Whether a day is over and nobody is still sending samples of it.
+    fn is_over(&self, day: i64, now: Timestamp) -> bool {
+        let end = Timestamp((day + 1).saturating_mul(DAY)) + GRACE;
+        let touched = self.live.read().head.touched(day).max(self.hot.touched(day));
+        let late = |touched: Timestamp| touched > end && touched <= now && touched + QUIET > now;
+        end <= now && !touched.is_some_and(late)
     }
 
     fn finish(&self, day: i64, now: Timestamp) -> Result<(), StorageError> {

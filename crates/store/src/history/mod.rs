@@ -21,6 +21,7 @@ mod read;
 mod rebuild;
 mod replay;
 mod retire;
+mod rollups;
 mod stats;
 mod threads;
 
@@ -42,6 +43,7 @@ use crate::index::{Index, Record, Registry};
 use crate::wal::{Figures, KIND_SAMPLES, SampleWriter, Sealed, Wal, frame_of};
 use cache::Cache;
 pub use options::{HistoryOptions, Retention};
+pub use rollups::Rollup;
 pub use stats::HistoryStats;
 use stats::{Counters, read};
 use threads::Threads;

@@ -103,6 +103,8 @@ pub(crate) struct Day {
     /// Chunks of each group, in the order in which they were stored.
     keys: FxHashMap<u32, Vec<Key>>,
     pub(crate) count: u64,
+    /// When chunks were last stored here by this process.
+    touched: Timestamp,
     /// The disk failed under it: sled keeps failing until it is opened anew.
     stuck: bool,
 }
@@ -181,7 +183,7 @@ impl Hot {
         for key in all {
             keys.entry(key.group).or_default().push(key);
         }
-        Ok(Day { store, keys, count, stuck: false })
+        Ok(Day { store, keys, count, touched: Timestamp::MIN, stuck: false })
     }
 
     /// Moves a day's store into quarantine and reports why.
@@ -229,6 +231,7 @@ impl Hot {
         store.put(chunks)?;
         store.flush()?;
         if let Some(open) = self.days.write().get_mut(&day) {
+            open.touched = self.dir.now();
             for (key, _) in chunks.iter() {
                 open.keys.entry(key.group).or_default().push(*key);
                 open.count += 1;
@@ -255,6 +258,11 @@ impl Hot {
     /// Days that have a store, with their number of chunks.
     pub(crate) fn days(&self) -> Vec<(i64, u64)> {
         self.days.read().iter().map(|(day, open)| (*day, open.count)).collect()
+    }
+
+    /// When chunks of a day were last stored by this process.
+    pub(crate) fn touched(&self, day: i64) -> Option<Timestamp> {
+        self.days.read().get(&day).map(|open| open.touched)
     }
 
     /// Everything of a day, by group and time.

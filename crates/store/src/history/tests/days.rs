@@ -77,6 +77,18 @@ fn retention_gives_days_back_and_rollups_answer_for_them() {
     assert_eq!(dump(&*bench.history, first_day), []);
     assert_eq!(rollups(&bench, first_day), 288);
     assert_eq!(rollups(&bench, all()), 2 * 288 + 2 * 1440);
+    let a = bench.series(&labels("up", "a"));
+    let figures = bench.history.rollups(a, first_day).unwrap();
+    // Minutes 5 to 9 of the day: values 5 to 9.
+    let expected = crate::Rollup {
+        t: Timestamp(START + 9 * 60_000),
+        min: 5.0,
+        max: 9.0,
+        sum: 35.0,
+        count: 5.0,
+        last: 9.0,
+    };
+    assert_eq!((figures.len(), figures[1]), (288, expected));
     bench.history.set_retention(Retention { raw_bytes: Some(0), ..Retention::default() }).unwrap();
     assert_eq!(bench.history.stats().raw_bytes, 0);
     assert_eq!(rollups(&bench, all()), 4 * 288);
@@ -164,4 +176,30 @@ fn a_follower_that_was_away_too_long_goes_on_by_time() {
     }
     assert_eq!((read.len(), twice), (2 * 2 * 1440, 0));
     assert_eq!(cursor.frame & !(1 << 63), bench.history.end().frame);
+}
+
+#[test]
+fn days_that_are_filled_in_late_stay_open_while_samples_come() {
+    let bench = Bench::new();
+    let now = START + 10 * DAY;
+    bench.set(now);
+    let a = bench.series(&labels("up", "a"));
+    // Two past days arrive within two minutes.
+    for n in 0..2 * 1440 {
+        bench.set(now + n * 40);
+        bench.push(a, START + n * 60_000, n as f64);
+        if n % 20 == 0 {
+            bench.history.tick().unwrap();
+            bench.history.maintain().unwrap();
+        }
+    }
+    assert_eq!(bench.history.stats().out_of_order, 0);
+    assert_eq!(bench.history.stats().blocks, 0);
+    bench.history.tick().unwrap();
+    bench.set(now + 2 * HOUR);
+    bench.history.maintain().unwrap();
+    bench.set(now + 3 * HOUR);
+    bench.history.maintain().unwrap();
+    assert_eq!(bench.history.stats().blocks, 4);
+    assert_eq!(dump(&*bench.history, all())[0].1.len(), 2 * 1440);
 }
