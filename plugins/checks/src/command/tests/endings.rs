@@ -128,7 +128,7 @@ async fn one_that_ignores_the_request_is_made_to_end() {
 #[tokio::test]
 async fn one_that_can_tidy_up_is_let_do_so() {
     let scripts = Scripts::new();
-    let script = "trap 'echo bye > tidied; exit' TERM; touch started; sleep 1000 & wait";
+    let script = "trap 'echo bye > tidied; exit' TERM; touch started; while :; do sleep 0.05; done";
     scripts.run_until_started(script).await;
     scripts.all_gone().await;
     assert_eq!(std::fs::read_to_string(scripts.dir.path().join("tidied")).unwrap(), "bye\n");

@@ -120,7 +120,11 @@ async fn a_full_house(dsn: &str) {
     let failure = tokio::time::timeout(GENEROUS, full).await.expect("the server fills up");
     assert_eq!(failure.to_string(), "sorry, too many clients already (53300) (connect)");
     sleepers.iter().for_each(tokio::task::JoinHandle::abort);
-    let freed = async { while ask(dsn, "SELECT 1").await.result != Some(Ok(())) {} };
+    let left =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%' AND pid <> pg_backend_pid()";
+    let freed = async {
+        while ask_with(dsn, left, json!({ "expect": { "equals": 0 } })).await.result != Some(Ok(())) {}
+    };
     tokio::time::timeout(GENEROUS, freed).await.expect("the sleepers are gone");
 }
 
