@@ -138,11 +138,10 @@ struct Command {
 impl Check for Command {
     async fn run(&self, _: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
         let mut report = Report::new(&self.settings, rec);
-        let (stdout, stderr) = (&mut report.stdout, &mut report.stderr);
-        let exit = execute(&self.settings.program, stdout, stderr).await?;
+        let exit = execute(&self.settings.program, &report.stdout, &report.stderr).await?;
         report.finish(&exit);
-        let output = self.settings.hide_secrets(&sanitize(report.stdout.kept()));
-        let error = self.settings.hide_secrets(&sanitize(report.stderr.kept()));
+        let output = self.settings.hide_secrets(&sanitize(&report.stdout.look().kept));
+        let error = self.settings.hide_secrets(&sanitize(&report.stderr.look().kept));
         self.settings.verdict.judge(&exit, &output, &error, report.rec)
     }
 
@@ -182,13 +181,14 @@ impl Drop for Report<'_> {
         let help = "Bytes the program wrote, kept or not.";
         let mut family = MetricFamily::gauge("breakwatch_command_output_bytes", "bytes", help);
         for (stream, capture) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
-            family.push(Labels::from_pairs([("stream", stream)]), capture.total() as f64);
-            if !capture.kept().is_empty() {
-                let text = self.settings.hide_secrets(&sanitize(capture.kept()));
+            let captured = capture.look();
+            family.push(Labels::from_pairs([("stream", stream)]), captured.total as f64);
+            if !captured.kept.is_empty() {
+                let text = self.settings.hide_secrets(&sanitize(&captured.kept));
                 fact(self.rec, stream, text.replace('\n', " "));
             }
-            if capture.is_cut() {
-                let (kept, total) = (capture.kept().len(), capture.total());
+            if captured.is_cut() {
+                let (kept, total) = (captured.kept.len(), captured.total);
                 fact(
                     self.rec,
                     &format!("{stream} cut"),

@@ -113,11 +113,11 @@ impl Properties {
 #[async_trait]
 impl Check for Unit {
     async fn run(&self, _: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
-        let (mut stdout, mut stderr) = (Capture::new(OUTPUT), Capture::new(OUTPUT));
-        let exit = execute(&self.program, &mut stdout, &mut stderr).await?;
-        let properties = Properties(sanitize(stdout.kept()));
+        let (stdout, stderr) = (Capture::new(OUTPUT), Capture::new(OUTPUT));
+        let exit = execute(&self.program, &stdout, &stderr).await?;
+        let properties = Properties(sanitize(&stdout.look().kept));
         if exit.code() != Some(0) || properties.get("ActiveState").is_empty() {
-            let said = clean(&sanitize(stderr.kept()), 200);
+            let said = clean(&sanitize(&stderr.look().kept), 200);
             return Err(internal(format!("systemctl could not tell ({exit}): {said}")));
         }
         self.judge(&properties, rec)

@@ -85,13 +85,28 @@ pub(super) struct Ended {
     pub(super) left_behind: bool,
 }
 
-/// Watches a child that leads a group. `ended` hears when the child is gone; when it is closed instead, and in any
-/// case after the child has ended and the channel `keep` is closed, everyone left in the group is ended.
+/// Supervises a child that leads a group, and reads its output for as long as anyone of the group may write: one that
+/// is asked to end may have something to say, and must not die of a closed pipe before it has tidied up.
+///
+/// `ended` hears when the child is gone. When `keep` is closed, before or after that, everyone left in the group is
+/// ended.
 pub(super) async fn supervise(
-    mut child: Child,
+    child: Child,
+    reading: impl Future<Output = ()>,
     ended: oneshot::Sender<Ended>,
-    mut keep: oneshot::Receiver<()>,
+    keep: oneshot::Receiver<()>,
 ) {
+    let reading = async {
+        reading.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = watch(child, ended, keep) => {}
+        () = reading => {}
+    }
+}
+
+async fn watch(mut child: Child, ended: oneshot::Sender<Ended>, mut keep: oneshot::Receiver<()>) {
     let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else { return };
     let mut group = Group { id: Pid::from_raw(id), alive: true };
     let status = tokio::select! {

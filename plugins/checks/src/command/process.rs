@@ -81,30 +81,26 @@ impl fmt::Display for Exit {
 /// It could not be started.
 pub(crate) async fn execute(
     program: &Program,
-    stdout: &mut Capture,
-    stderr: &mut Capture,
+    stdout: &Capture,
+    stderr: &Capture,
 ) -> Result<Exit, CheckFailure> {
     let mut child = command(program).spawn().map_err(|error| not_started(program, &error))?;
     let pipes = (child.stdout.take(), child.stderr.take());
-    let (ended_tx, mut ended_rx) = oneshot::channel();
+    let captures = (stdout.clone(), stderr.clone());
+    let (all_read_tx, all_read_rx) = oneshot::channel();
+    let reading = async move {
+        if let (Some(out), Some(err)) = pipes {
+            tokio::join!(captures.0.drain(out), captures.1.drain(err));
+        }
+        let _ = all_read_tx.send(());
+    };
+    let (ended_tx, ended_rx) = oneshot::channel();
     // Closed when this future ends or is dropped; the supervisor then ends the group.
     let (_keep_tx, keep_rx) = oneshot::channel::<()>();
-    tokio::spawn(supervise(child, ended_tx, keep_rx));
-    let mut read = std::pin::pin!(async {
-        let (Some(out), Some(err)) = pipes else { return };
-        tokio::join!(stdout.drain(out), stderr.drain(err));
-    });
-    let mut all_read = false;
-    let ended = loop {
-        tokio::select! {
-            ended = &mut ended_rx => break ended,
-            () = &mut read, if !all_read => all_read = true,
-        }
-    };
-    if !all_read {
-        // Whoever still holds the pipe then is left behind.
-        let _ = timeout(PIPE_GRACE, read).await;
-    }
+    tokio::spawn(supervise(child, reading, ended_tx, keep_rx));
+    let ended = ended_rx.await;
+    // Whoever still holds the pipes when the time is up is left behind.
+    let _ = timeout(PIPE_GRACE, all_read_rx).await;
     match ended {
         Ok(Ended { status: Ok(status), left_behind }) => Ok(exit(status, left_behind)),
         Ok(Ended { status: Err(error), .. }) => {

@@ -132,6 +132,11 @@ async fn one_that_can_tidy_up_is_let_do_so() {
     scripts.run_until_started(script).await;
     scripts.all_gone().await;
     assert_eq!(std::fs::read_to_string(scripts.dir.path().join("tidied")).unwrap(), "bye\n");
+    // Having something to say about it is no hindrance.
+    let script = "trap 'echo going; echo going >&2; echo bye > told; exit' TERM; touch started; while :; do sleep 0.05; done";
+    scripts.run_until_started(script).await;
+    scripts.all_gone().await;
+    assert_eq!(std::fs::read_to_string(scripts.dir.path().join("told")).unwrap(), "bye\n");
 }
 
 #[tokio::test]
