@@ -71,9 +71,12 @@ impl Nginx {
         self.configure(self.port);
         let port = self.port;
         let Some(process) = &mut self.process else { return };
+        let old = process.children();
         process.signal(Signal::SIGHUP);
-        // Old workers may answer one more request: several in a row must be new.
-        let taken = process.wait_until(|| (0..5).all(|_| status_of(port) == Some(status)));
+        // An old worker may answer until it is gone, however slow the machine is.
+        let taken = process.wait_until(|| status_of(port) == Some(status))
+            && process.wait_gone(&old)
+            && process.wait_until(|| status_of(port) == Some(status));
         assert!(taken, "nginx ended:\n{}", self.log());
     }
 

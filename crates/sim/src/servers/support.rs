@@ -121,6 +121,17 @@ impl Process {
         Self { child: command.spawn().expect("starting the server"), stop }
     }
 
+    /// The processes it has started that still run.
+    pub(super) fn children(&self) -> Vec<u32> {
+        children_of(self.child.id())
+    }
+
+    /// Waits until none of these is its child any more; false if the process itself ended before.
+    pub(super) fn wait_gone(&mut self, old: &[u32]) -> bool {
+        let id = self.child.id();
+        self.wait_until(|| !children_of(id).iter().any(|child| old.contains(child)))
+    }
+
     /// Waits until `ready`; false if the process ended before.
     pub(super) fn wait_until(&mut self, ready: impl Fn() -> bool) -> bool {
         let start = SystemClock.monotonic();
@@ -165,4 +176,9 @@ impl Drop for Process {
 #[expect(clippy::disallowed_methods, reason = "waits for a foreign process; there need not be a runtime")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
