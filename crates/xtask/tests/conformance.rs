@@ -63,7 +63,7 @@ fn a_run_without_cases_is_an_error() {
     assert!(run(&Cases::Rules { dir: dir.path().to_owned() }).is_err());
     assert!(run(&Cases::Promql { paths: vec![dir.path().to_owned()] }).is_err());
     let wrong = dir.path().join("wrong.test");
-    std::fs::write(&wrong, "load 1m\n  a 1\neval instant at 0m a\n  a 2\n").unwrap();
+    std::fs::write(&wrong, "load 1m\n  a 1\n\neval instant at 0m a\n  a 2\n").unwrap();
     let report = run(&Cases::Promql { paths: vec![wrong] }).unwrap().0;
     assert_eq!((report.passed, report.failures.len()), (0, 1));
 }
