@@ -178,6 +178,12 @@ fn read(args: &Args) {
             format!("{} ({series} series, {samples} samples)", millis(took)),
         );
     }
+    let minutes = TimeRange::new(Timestamp(now(args) - 300_000), Timestamp(now(args)));
+    let ((series, samples), took) = timed(|| count(&history, all(), minutes));
+    say(
+        "all series over the last five minutes",
+        format!("{} ({series} series, {samples} samples)", millis(took)),
+    );
     let cancel = CancelToken::new();
     let (selector, took) = timed(|| history.prepare(&[all()], &cancel).unwrap());
     say("preparing a selector of all series", millis(took));

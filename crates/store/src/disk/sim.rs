@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::{Disk, DiskFile, Entry};
 
@@ -22,7 +22,14 @@ pub enum CrashMode {
 
 /// A disk in memory. Clones share the same files.
 #[derive(Clone, Debug, Default)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Mutex<State>>, Arc<Gate>);
+
+/// Where syncs wait while the disk is held.
+#[derive(Debug, Default)]
+struct Gate {
+    held: Mutex<bool>,
+    opened: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -138,6 +145,12 @@ impl SimDisk {
         self.0.lock().failing = kind;
     }
 
+    /// Makes every sync wait, as on a disk that hangs, until called with `false`.
+    pub fn hold_syncs(&self, hold: bool) {
+        *self.1.held.lock() = hold;
+        self.1.opened.notify_all();
+    }
+
     /// How many changing operations there were: the crash points of a workload.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -218,7 +231,7 @@ impl SimDisk {
             next: state.next,
             ..State::default()
         };
-        Self(Arc::new(Mutex::new(copy)))
+        Self(Arc::new(Mutex::new(copy)), Arc::default())
     }
 
     /// Every file with its length.
@@ -383,6 +396,11 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let mut held = self.disk.1.held.lock();
+        while *held {
+            self.disk.1.opened.wait(&mut held);
+        }
+        drop(held);
         self.with(|state| {
             state.change("sync", &self.path)?;
             let node = state.nodes.get_mut(&self.number).ok_or(io::ErrorKind::NotFound)?;

@@ -77,10 +77,6 @@ impl Lane {
         self.start.div_euclid(DAY)
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.times.len()
-    }
-
     /// Whether a row at `time` would be too many, too late or on another day.
     fn is_full_at(&self, time: i64) -> bool {
         self.times.len() >= SEAL_ROWS || self.is_over_at(time)
@@ -136,8 +132,13 @@ impl Lane {
         let column =
             self.index.get(usize::from(slot)).and_then(|column| self.columns.get(usize::from(*column)));
         let Some((_, column)) = column else { return };
-        let time = |row: usize| self.start + self.times.get(row).map_or(0, |offset| i64::from(*offset));
-        column.rows(slot).samples(time, range, out);
+        let time = |offset: &u32| self.start + i64::from(*offset);
+        let first = self.times.partition_point(|offset| time(offset) < range.start.0) as u32;
+        let end = self.times.partition_point(|offset| time(offset) <= range.end.0) as u32;
+        column.each_in(first..end.max(first), |row, bits| {
+            let t = Timestamp(self.times.get(row as usize).map_or(self.start, time));
+            out.push(Sample::new(t, f64::from_bits(bits)));
+        });
     }
 
     /// Whether a slot has a column here.

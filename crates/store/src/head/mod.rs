@@ -248,24 +248,33 @@ impl Head {
         self.newest
     }
 
-    /// The lanes that may have samples of a slot inside `range`, as first time and reader.
-    pub(crate) fn parts(&self, group: u32, slot: u8, range: TimeRange) -> Parts {
-        let mut parts = Parts::default();
+    /// Appends the samples of a slot inside `range` that are in open lanes, in time order, to `out`, and lists
+    /// the frozen lanes that may have more.
+    pub(crate) fn samples(
+        &self,
+        group: u32,
+        slot: u8,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Vec<Arc<Frozen>> {
         let touches = |lane: &Lane| {
             let held = lane.range();
             lane.has(slot) && held.start <= range.end && range.start <= held.end
         };
-        let frozen = self.frozen.get(&group).into_iter().flatten().filter(|frozen| touches(&frozen.lane));
-        parts.frozen.extend(frozen.cloned());
-        for lane in self.open.get(&group).into_iter().flatten() {
-            if let Some(lane) = self.lanes.get(*lane as usize).and_then(Option::as_ref).filter(|l| touches(l))
-            {
-                let mut samples = Vec::with_capacity(lane.rows());
-                lane.samples(slot, range, &mut samples);
-                parts.open.push(samples);
+        let mut lanes = 0;
+        for number in self.open.get(&group).into_iter().flatten() {
+            let lane = self.lanes.get(*number as usize).and_then(Option::as_ref);
+            if let Some(lane) = lane.filter(|lane| touches(lane)) {
+                lane.samples(slot, range, out);
+                lanes += 1;
             }
         }
-        parts
+        if lanes > 1 {
+            out.sort_by_key(|sample| sample.t);
+            out.dedup_by_key(|sample| sample.t);
+        }
+        let frozen = self.frozen.get(&group).into_iter().flatten();
+        frozen.filter(|frozen| touches(&frozen.lane)).cloned().collect()
     }
 
     /// Samples held, open and frozen, and about the memory they take.
@@ -296,11 +305,4 @@ impl Head {
         let with_samples = self.series.iter().filter(|(_, series)| series.last.t > Timestamp::MIN);
         with_samples.map(|(id, series)| (id, series.last.t.0)).collect()
     }
-}
-
-/// Samples of one series in the head: copied from open lanes, shared with frozen ones.
-#[derive(Debug, Default)]
-pub(crate) struct Parts {
-    pub(crate) frozen: Vec<Arc<Frozen>>,
-    pub(crate) open: Vec<Vec<Sample>>,
 }

@@ -52,7 +52,7 @@ impl Queryable for History {
             next: 0,
             place: None,
             parts: VecDeque::new(),
-            given: None,
+            ready: Vec::new(),
         }))
     }
 

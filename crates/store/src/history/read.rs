@@ -30,33 +30,46 @@ enum Source {
 }
 
 impl Shared {
-    /// The parts of a series inside `range`, by start. Before `rollups_before`, rollups stand in for samples.
+    /// The parts of a series inside `range`, by start; before `rollups_before`, rollups stand in for samples.
+    /// When open lanes have all there is, their samples are left in `ready` and there are no parts.
     pub(crate) fn parts(
         &self,
         place: Place,
         range: TimeRange,
         rollups_before: Timestamp,
+        ready: &mut Vec<Sample>,
         out: &mut VecDeque<Part>,
     ) {
-        let mut parts: Vec<Part> = Vec::new();
+        out.clear();
+        ready.clear();
         // The head before the hot tier: a lane that is stored in between is then seen twice, not never.
-        let head = self.live.read().head.parts(place.group, place.slot, range);
-        for samples in head.open.into_iter().filter(|samples| !samples.is_empty()) {
+        let (frozen, floor) = {
+            let live = self.live.read();
+            (live.head.samples(place.group, place.slot, range, ready), live.floor)
+        };
+        let mut parts: Vec<Part> =
+            frozen.into_iter().map(|f| Part { range: f.lane.range(), source: Source::Frozen(f) }).collect();
+        self.hot.find(place.group, range, &mut |key, store| {
+            parts.push(Part { range: key.range(), source: Source::Hot(key, Arc::clone(store)) });
+        });
+        // Blocks last, for the same reason; what lies before the floor may have become one by now.
+        if range.start < floor || self.has_partial_blocks() {
+            self.block_parts(place, range, rollups_before, &mut parts);
+        }
+        if parts.is_empty() {
+            return;
+        }
+        if !ready.is_empty() {
+            let samples = std::mem::take(ready);
             parts.push(Part { range: range_of(&samples), source: Source::Samples(samples) });
         }
-        parts.extend(
-            head.frozen.into_iter().map(|f| Part { range: f.lane.range(), source: Source::Frozen(f) }),
-        );
-        let mut hot = Vec::new();
-        self.hot.find(place.group, range, &mut hot);
-        parts.extend(
-            hot.into_iter().map(|(key, store)| Part { range: key.range(), source: Source::Hot(key, store) }),
-        );
-        // Blocks last, for the same reason.
-        self.block_parts(place, range, rollups_before, &mut parts);
         parts.sort_by_key(|part| part.range.start);
-        out.clear();
         out.extend(parts);
+    }
+
+    /// Whether there are blocks of unfinished days, which a restore leaves.
+    fn has_partial_blocks(&self) -> bool {
+        self.blocks.list().last().is_some_and(|block| block.footer.kind == Kind::Partial)
     }
 
     fn block_parts(&self, place: Place, range: TimeRange, rollups_before: Timestamp, parts: &mut Vec<Part>) {
@@ -235,8 +248,8 @@ pub(crate) struct Set<'a> {
     pub(crate) next: usize,
     pub(crate) place: Option<Place>,
     pub(crate) parts: VecDeque<Part>,
-    /// Samples up to here were given out.
-    pub(crate) given: Option<Timestamp>,
+    /// Samples that need no reading; filled anew for each series.
+    pub(crate) ready: Vec<Sample>,
 }
 
 impl<'a> Set<'a> {
@@ -256,7 +269,7 @@ impl<'a> Set<'a> {
             next: 0,
             place: None,
             parts: VecDeque::new(),
-            given: None,
+            ready: Vec::new(),
         }
     }
 }
@@ -279,10 +292,10 @@ impl SeriesSet for Set<'_> {
             self.cancel.check()?;
             self.next += 1;
             let Some(place) = place else { continue };
-            self.shared.parts(place, self.range, self.rollups_before, &mut self.parts);
-            if !self.parts.is_empty() {
+            let Self { shared, range, rollups_before, ready, parts, .. } = self;
+            shared.parts(place, *range, *rollups_before, ready, parts);
+            if !self.parts.is_empty() || !self.ready.is_empty() {
                 self.place = Some(place);
-                self.given = None;
                 return Ok(Some(self.next - 1));
             }
         }
@@ -292,25 +305,24 @@ impl SeriesSet for Set<'_> {
 
     fn next_chunk(&mut self, out: &mut Vec<Sample>) -> Result<bool, StorageError> {
         self.cancel.check()?;
+        if !self.ready.is_empty() {
+            out.append(&mut self.ready);
+            return Ok(true);
+        }
         let Some(place) = self.place else { return Ok(false) };
         let start = out.len();
         while let Some(part) = self.parts.pop_front() {
-            let mut end = part.range.end;
             self.shared.load(part, place.slot, self.range, out)?;
             // Parts that overlap (a lane that was just stored, a clock that jumped) are merged first.
             let mut merged = false;
-            while let Some(next) = self.parts.front().filter(|next| next.range.start <= end) {
-                end = end.max(next.range.end);
-                if let Some(part) = self.parts.pop_front() {
-                    self.shared.load(part, place.slot, self.range, out)?;
-                    merged = true;
-                }
-            }
-            if merged {
+            while let Some(end) = out.get(start..).and_then(<[Sample]>::last).map(|last| last.t)
+                && let Some(part) = self.parts.pop_front_if(|next| next.range.start <= end)
+            {
+                self.shared.load(part, place.slot, self.range, out)?;
                 merge(out, start);
+                merged = true;
             }
-            if out.len() > start {
-                self.given = out.last().map(|sample| sample.t);
+            if merged || out.len() > start {
                 return Ok(true);
             }
         }

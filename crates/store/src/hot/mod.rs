@@ -240,8 +240,8 @@ impl Hot {
         Ok(())
     }
 
-    /// The keys of a group's chunks that may have samples in `range`, with their stores.
-    pub(crate) fn find(&self, group: u32, range: TimeRange, out: &mut Vec<(Key, Arc<dyn Chunks>)>) {
+    /// Gives the keys of a group's chunks that may have samples in `range`, with their stores.
+    pub(crate) fn find(&self, group: u32, range: TimeRange, each: &mut dyn FnMut(Key, &Arc<dyn Chunks>)) {
         let days = self.days.read();
         // A chunk belongs to the day of its first sample and ends that day.
         let (first, last) = (range.start.0.div_euclid(DAY), range.end.0.div_euclid(DAY));
@@ -249,7 +249,7 @@ impl Hot {
             for key in day.keys.get(&group).into_iter().flatten() {
                 let held = key.range();
                 if held.start <= range.end && range.start <= held.end {
-                    out.push((*key, Arc::clone(&day.store)));
+                    each(*key, &day.store);
                 }
             }
         }

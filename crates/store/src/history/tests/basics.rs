@@ -208,3 +208,40 @@ fn a_store_that_dies_while_running_is_rebuilt_from_the_log() {
     assert!(dump(&*bench.history, all()) == before);
     assert_eq!(bench.history.stats().hot_chunks, chunks);
 }
+
+#[test]
+fn a_disk_that_hangs_holds_up_nobody_but_the_tick() {
+    use crate::{StateLog, StateOptions};
+    use breakwatch_model::{Batch, Follower, StateStore, Table};
+    let bench = Bench::new();
+    let state =
+        StateLog::open(&bench.dir, StateOptions { reserve: 8 << 10, ..StateOptions::default() }).unwrap();
+    let up = bench.series(&labels("up", "a"));
+    bench.push(up, START, 1.0);
+    bench.history.tick().unwrap();
+    bench.push(up, START + 1000, 1.0);
+    bench.disk.hold_syncs(true);
+    std::thread::scope(|scope| {
+        let tick = scope.spawn(|| bench.history.tick());
+        let commit = scope.spawn(|| {
+            let mut batch = Batch::new();
+            batch.put(Table::Alerts, "a", b"1".to_vec());
+            state.commit(batch)
+        });
+        // Everything a check, a rule, a scrape and a page ask for is answered meanwhile.
+        for n in 2..50 {
+            bench.push(up, START + n * 1000, n as f64);
+            let new = bench.series(&labels("up", &format!("b{n}")));
+            bench.push(new, START + n * 1000, 1.0);
+            let lasts = select(&*bench.history, &[Matcher::equal("check", "a")], all());
+            assert_eq!(lasts[0].1.len() as i64, n + 1);
+            assert_eq!(bench.history.stats().series as i64, n);
+            assert_eq!(state.get(Table::Alerts, "a"), None);
+            let _ = (state.stats(), bench.history.end(), bench.history.is_degraded());
+        }
+        bench.disk.hold_syncs(false);
+        tick.join().unwrap().unwrap();
+        commit.join().unwrap().unwrap();
+    });
+    assert_eq!(state.get(Table::Alerts, "a"), Some(b"1".to_vec()));
+}
