@@ -2,12 +2,54 @@
 
 use std::process::ExitCode;
 
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::{Alert, AlertCommand, Daemon};
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Colour, Format, paint, say, table};
+
+/// `alert`.
+#[derive(ClapArgs, Debug)]
+pub struct Alert {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertCommand,
+}
+
+/// `alert …`.
+#[derive(Subcommand, Debug)]
+pub enum AlertCommand {
+    /// List firing alerts, those that are kept quiet too.
+    List {
+        /// Matchers that must hold.
+        matchers: Vec<String>,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Acknowledge an alert: it is not repeated and does not escalate until it ends.
+    Ack {
+        /// Its fingerprint, as `alert list` shows it.
+        fingerprint: String,
+        /// What to say.
+        #[arg(long, short, default_value = "")]
+        comment: String,
+        /// Who; by default the user's name.
+        #[arg(long, env = "USER", default_value = "")]
+        author: String,
+        /// Take the acknowledgement back.
+        #[arg(long)]
+        undo: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
 
 /// Lists or acknowledges alerts of the running daemon.
 ///

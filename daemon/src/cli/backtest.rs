@@ -5,21 +5,56 @@ mod episodes;
 mod past;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use breakwatch_alerts::rules::{AlertConfig, GroupConfig, RuleConfig, RuleFile};
 use breakwatch_model::{Clock as _, Labels, METRIC_NAME, SystemClock, Timestamp};
 use breakwatch_plugin_api::format_duration;
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use super::args::Backtest;
+use super::args::Daemon;
 use super::exit::Exit;
 use super::output::{Format, complain, say, table};
 use super::query::{duration, parse_time};
 use super::rules::read_file;
 use episodes::{Episode, Tracker};
 use past::Past;
+
+/// `rules …`.
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// Say when each alert would have fired on stored history.
+    Backtest(Backtest),
+}
+
+/// `rules backtest`.
+#[derive(ClapArgs, Debug)]
+pub struct Backtest {
+    /// The rule files.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How far to look back, such as `30d`.
+    #[arg(long, value_name = "DURATION")]
+    pub since: String,
+    /// Look up to this time instead of now: seconds since the epoch or RFC 3339.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// How often groups without an interval of their own are evaluated; 15s if not said.
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// Read this data directory, which no daemon may have open, instead of asking the daemon.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub data: Option<PathBuf>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
 
 /// How often a group without an interval is evaluated unless the command line says otherwise; the daemon's default.
 const INTERVAL: Duration = Duration::from_secs(15);

@@ -2,12 +2,58 @@
 
 use std::process::ExitCode;
 
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::{Breaker, BreakerCommand, BreakerTarget, Daemon};
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, colour_of, paint, say, table};
+
+/// `breaker`.
+#[derive(ClapArgs, Debug)]
+pub struct Breaker {
+    /// What to do with breakers.
+    #[command(subcommand)]
+    pub command: BreakerCommand,
+}
+
+/// `breaker …`.
+#[derive(Subcommand, Debug)]
+pub enum BreakerCommand {
+    /// List breakers with their states.
+    List {
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Close a breaker and forget its window.
+    Reset(BreakerTarget),
+    /// Open a breaker; it probes again after its open time.
+    Open(BreakerTarget),
+    /// Close a breaker.
+    Close(BreakerTarget),
+    /// Open a breaker and keep it open until it is released.
+    Hold(BreakerTarget),
+    /// End a hold.
+    Release(BreakerTarget),
+}
+
+/// Which breaker, and why.
+#[derive(ClapArgs, Debug)]
+pub struct BreakerTarget {
+    /// The breaker, such as `http/website`.
+    pub name: String,
+    /// Why, for the audit log.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
 
 /// Lists or moves breakers of the running daemon.
 ///

@@ -2,12 +2,57 @@
 
 use std::process::ExitCode;
 
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::{Check, CheckCommand, Daemon};
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::say;
+use super::rules::CheckRules;
+
+/// `check`.
+#[derive(ClapArgs, Debug)]
+pub struct Check {
+    /// What to do with checks.
+    #[command(subcommand)]
+    pub command: CheckCommand,
+}
+
+/// `check …`.
+#[derive(Subcommand, Debug)]
+pub enum CheckCommand {
+    /// Run a check now and print what it found; 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    Run {
+        /// The check, such as `http/website`.
+        #[arg(required_unless_present = "all")]
+        name: Option<String>,
+        /// Run every check.
+        #[arg(long)]
+        all: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Suspend a check; kept across restarts.
+    Pause {
+        /// The check.
+        name: String,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+    /// Check rule files as the daemon would read them; 0 good, 1 mistakes, 3 findings with `--lint-fatal`.
+    Rules(CheckRules),
+    /// Let a suspended check run again.
+    Resume {
+        /// The check.
+        name: String,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
 
 /// Runs, suspends or resumes checks of the running daemon.
 ///

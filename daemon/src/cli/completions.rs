@@ -1,12 +1,27 @@
 //! `completions` and `man`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
+use clap::{Args as ClapArgs, CommandFactory as _};
 
-use super::args::{Args, Completions, Man};
+use super::args::Args;
 use super::exit::Exit;
 use super::output::say;
+
+/// `completions`.
+#[derive(ClapArgs, Debug)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(ClapArgs, Debug)]
+pub struct Man {
+    /// The directory to write to.
+    pub directory: PathBuf,
+}
 
 /// Prints a completion script.
 ///

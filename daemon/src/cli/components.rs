@@ -7,11 +7,21 @@ use breakwatch_config::COMMON_FIELDS;
 use breakwatch_exporters::EXPORTERS;
 use breakwatch_notifiers::NOTIFIERS;
 use breakwatch_plugin_api::Field;
+use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::args::Components;
 use super::exit::Exit;
 use super::output::{Format, say, table};
+
+/// `components`.
+#[derive(ClapArgs, Debug)]
+pub struct Components {
+    /// Show only this kind, with its settings.
+    pub kind: Option<String>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
 
 /// A kind of any table.
 struct Kind {

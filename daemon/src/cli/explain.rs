@@ -2,10 +2,29 @@
 
 use std::process::ExitCode;
 
-use super::args::Explain;
+use clap::Args as ClapArgs;
+
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, say};
+
+/// `explain`.
+#[derive(ClapArgs, Debug)]
+pub struct Explain {
+    /// Which alert: matchers such as `check=http/web` or `alertname=DiskFull`.
+    #[arg(required = true)]
+    pub labels: Vec<String>,
+    /// From when on the ledger is read, as RFC 3339; by default the last 24 hours.
+    #[arg(long)]
+    pub since: Option<String>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
 
 /// Asks the running daemon and prints what it knows.
 ///

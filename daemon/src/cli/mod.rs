@@ -27,8 +27,10 @@ mod validate;
 use std::process::ExitCode;
 
 pub use args::Args;
-use args::{Command, RulesCommand, TestCommand};
+use args::Command;
+use backtest::RulesCommand;
 pub use exit::Exit;
+use test_rules::TestCommand;
 
 /// Parses the command line and does what it says.
 #[must_use]

@@ -6,11 +6,33 @@ use std::time::Duration;
 
 use breakwatch_model::{Alert, AlertStatus, Clock as _, Labels, SystemClock, Timestamp};
 use breakwatch_plugin_api::{Notification, Notifier, Receipt, TransitionKind};
+use clap::{Args as ClapArgs, Subcommand};
 
-use super::args::{ConfigFiles, Notify, NotifyCommand};
+use super::args::ConfigFiles;
 use super::client::block_on;
 use super::exit::Exit;
 use super::output::{Colour, paint, say};
+
+/// `notify`.
+#[derive(ClapArgs, Debug)]
+pub struct Notify {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: NotifyCommand,
+}
+
+/// `notify …`.
+#[derive(Subcommand, Debug)]
+pub enum NotifyCommand {
+    /// Send a firing and a resolved test message to every integration of a receiver.
+    Test {
+        /// The receiver's name.
+        receiver: String,
+        /// Which configuration; the running daemon is not needed.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+}
 
 /// For one attempt.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -5,12 +5,35 @@ use std::time::Duration;
 
 use breakwatch_model::{Clock as _, SystemClock, Timestamp};
 use breakwatch_plugin_api::parse_duration;
+use clap::Args as ClapArgs;
 use serde_json::Value;
 
-use super::args::Query;
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, say, table};
+
+/// `query`.
+#[derive(ClapArgs, Debug)]
+pub struct Query {
+    /// The expression.
+    pub expr: String,
+    /// At this time instead of now: seconds since the epoch or RFC 3339.
+    #[arg(long)]
+    pub time: Option<String>,
+    /// Over this span up to now (or `--time`), such as `1h`.
+    #[arg(long, value_name = "DURATION")]
+    pub range: Option<String>,
+    /// The step of a range; by default a sixtieth of it.
+    #[arg(long, value_name = "DURATION", requires = "range")]
+    pub step: Option<String>,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
 
 /// Columns of a chart.
 const CHART_STEPS: u32 = 60;

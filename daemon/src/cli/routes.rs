@@ -6,10 +6,42 @@ use breakwatch_alerts::Config;
 use breakwatch_alerts::config::{GroupBy, Route};
 use breakwatch_model::Labels;
 use breakwatch_plugin_api::format_duration;
+use clap::{Args as ClapArgs, Subcommand};
 
-use super::args::{ConfigFiles, Routes, RoutesCommand};
+use super::args::ConfigFiles;
 use super::exit::Exit;
 use super::output::say;
+
+/// `routes`.
+#[derive(ClapArgs, Debug)]
+pub struct Routes {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RoutesCommand,
+}
+
+/// `routes …`.
+#[derive(Subcommand, Debug)]
+pub enum RoutesCommand {
+    /// Draw the routing tree of a configuration; the running daemon is not needed.
+    Show {
+        /// Which configuration.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+    /// Say who would be told of an alert with these labels, and when; the running daemon is not needed.
+    Test {
+        /// `label=value` pairs.
+        #[arg(required = true)]
+        labels: Vec<String>,
+        /// End with code 1 unless exactly these receivers would be told, comma-separated, in order.
+        #[arg(long, value_name = "RECEIVERS", value_delimiter = ',')]
+        verify: Vec<String>,
+        /// Which configuration.
+        #[command(flatten)]
+        files: ConfigFiles,
+    },
+}
 
 /// Draws the tree, or walks it.
 ///

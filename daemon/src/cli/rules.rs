@@ -8,10 +8,34 @@ use std::process::ExitCode;
 use breakwatch_alerts::rules::{Duplicate, RuleFile, duplicates};
 use breakwatch_plugin_api::{Diagnostics, Severity};
 use breakwatch_promql::Engine;
+use clap::Args as ClapArgs;
 
-use super::args::{CheckRules, Lint};
 use super::exit::Exit;
 use super::output::{note, say};
+
+/// `check rules`.
+#[derive(ClapArgs, Debug)]
+pub struct CheckRules {
+    /// The rule files; standard input if none is named.
+    pub files: Vec<PathBuf>,
+    /// What to look for besides mistakes.
+    #[arg(long, value_enum, default_value = "duplicate-rules")]
+    pub lint: Lint,
+    /// End with code 3 if there are findings.
+    #[arg(long)]
+    pub lint_fatal: bool,
+}
+
+/// See [`CheckRules::lint`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Lint {
+    /// Everything there is.
+    All,
+    /// Rules with the same name and labels.
+    DuplicateRules,
+    /// Nothing.
+    None,
+}
 
 /// promtool's code for findings of its lint when they are fatal.
 const LINT_EXIT: u8 = 3;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use breakwatch_config::LogFormat as ConfigFormat;
 use breakwatch_model::{Clock, SystemClock};
+use clap::Args as ClapArgs;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::args::{LogFormat, Run};
+use super::args::ConfigFiles;
 use super::exit::Exit;
 use crate::systemd::Systemd;
 use crate::telemetry::logging::{self, Format, LogSettings};
@@ -16,6 +17,36 @@ use crate::wiring::daemon::{Daemon, StartError};
 use crate::wiring::load::{self, Loaded, Overrides};
 use crate::wiring::resource;
 use crate::wiring::resource::otlp_target;
+
+/// `run`.
+#[derive(ClapArgs, Debug, Clone, Default)]
+pub struct Run {
+    /// Which configuration.
+    #[command(flatten)]
+    pub files: ConfigFiles,
+    /// Log level or filter, such as `info` or `breakwatch=debug,warn`; wins over the configuration.
+    #[arg(long, value_name = "LEVEL", env = "BREAKWATCH_LOG_LEVEL")]
+    pub log_level: Option<String>,
+    /// How log lines look on stderr.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// The address to listen on; wins over the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// See [`Run::log_format`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Human on a terminal, logfmt otherwise, journal priorities under systemd.
+    Auto,
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Human,
+}
 
 /// The last spans and log records may take this long to leave.
 const TELEMETRY_BUDGET: Duration = Duration::from_secs(1);

@@ -6,12 +6,84 @@ use breakwatch_alerts::SilenceMatcher;
 use breakwatch_alerts::matchers::parse_matchers;
 use breakwatch_model::{Clock as _, SystemClock, Timestamp};
 use breakwatch_plugin_api::parse_duration;
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::{Daemon, Silence, SilenceAdd, SilenceCommand};
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, say, table};
+
+/// `silence`.
+#[derive(ClapArgs, Debug)]
+pub struct Silence {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: SilenceCommand,
+}
+
+/// `silence …`.
+#[derive(Subcommand, Debug)]
+pub enum SilenceCommand {
+    /// Silence alerts: all matchers must hold; prints the silence's id.
+    Add(SilenceAdd),
+    /// List silences in force and to come.
+    List {
+        /// Those that are over too.
+        #[arg(long)]
+        expired: bool,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// End silences now.
+    Expire {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The daemon.
+        #[command(flatten)]
+        daemon: Daemon,
+    },
+}
+
+/// `silence add`.
+#[derive(ClapArgs, Debug)]
+pub struct SilenceAdd {
+    /// Matchers such as `check=http/web` or `alertname=~"Disk.*"`.
+    #[arg(required = true)]
+    pub matchers: Vec<String>,
+    /// How long it holds from its start.
+    #[arg(long, short, default_value = "1h")]
+    pub duration: String,
+    /// When it begins, as RFC 3339; by default now.
+    #[arg(long)]
+    pub start: Option<String>,
+    /// When it ends, as RFC 3339; wins over `--duration`.
+    #[arg(long)]
+    pub end: Option<String>,
+    /// Why.
+    #[arg(long, short)]
+    pub comment: String,
+    /// Who; by default the user's name.
+    #[arg(long, env = "USER", default_value = "")]
+    pub author: String,
+    /// Hold only inside windows that open by this schedule (`0 2 * * sun`) until the end.
+    #[arg(long, value_name = "CRON", requires = "window")]
+    pub schedule: Option<String>,
+    /// How long each window stays open.
+    #[arg(long, value_name = "DURATION", requires = "schedule")]
+    pub window: Option<String>,
+    /// The time zone of the schedule.
+    #[arg(long, value_name = "ZONE", requires = "schedule", default_value = "UTC")]
+    pub zone: String,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
 
 /// Sets, lists or ends silences of the running daemon.
 ///

@@ -2,12 +2,24 @@
 
 use std::process::ExitCode;
 
+use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::args::Status;
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, colour_of, paint, say, table};
+
+/// `status`.
+#[derive(ClapArgs, Debug)]
+pub struct Status {
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Format,
+}
 
 /// Checks, breakers, firing alerts and the outbox at a glance.
 ///

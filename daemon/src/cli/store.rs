@@ -1,7 +1,7 @@
 //! `backup`, `restore` and `store info|verify|export`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,75 @@ use std::time::Duration;
 use breakwatch_model::{CancelToken, Clock, SystemClock, TimeRange, Timestamp};
 use breakwatch_plugin_api::{format_bytes, parse_duration};
 use breakwatch_store::{DataDir, History, HistoryOptions, admin};
+use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use super::args::{Backup, Restore, Store, StoreCommand};
+use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
 use super::output::{Format, say, table};
+
+/// `backup`.
+#[derive(ClapArgs, Debug)]
+pub struct Backup {
+    /// A directory of the daemon's host that does not exist yet or is empty.
+    pub directory: PathBuf,
+    /// The daemon.
+    #[command(flatten)]
+    pub daemon: Daemon,
+}
+
+/// `restore`.
+#[derive(ClapArgs, Debug)]
+pub struct Restore {
+    /// The backup.
+    pub backup: PathBuf,
+    /// The data directory to make; it must not exist yet or be empty.
+    pub target: PathBuf,
+}
+
+/// `store`.
+#[derive(ClapArgs, Debug)]
+pub struct Store {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+/// `store …`.
+#[derive(Subcommand, Debug)]
+pub enum StoreCommand {
+    /// Show what lies in a data directory, in use or not.
+    Info {
+        /// The data directory.
+        path: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Read everything and compute every checksum.
+    Verify {
+        /// The data directory.
+        path: PathBuf,
+        /// How to print.
+        #[arg(long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Write samples as OpenMetrics text, which `promtool tsdb create-blocks-from openmetrics` reads.
+    Export {
+        /// The data directory; no daemon may be running on it.
+        path: PathBuf,
+        /// Which series.
+        #[arg(long, default_value = "{__name__=~\".+\"}")]
+        selector: String,
+        /// How far back.
+        #[arg(long, default_value = "30d")]
+        since: String,
+        /// Where to; stdout if it is not given.
+        #[arg(long, short)]
+        file: Option<PathBuf>,
+    },
+}
 
 /// Makes a backup of the running daemon, by the daemon.
 ///

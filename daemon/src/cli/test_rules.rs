@@ -1,15 +1,33 @@
 //! `test rules`: unit tests of rules in promtool's file format, with its judgement and with readable differences.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use breakwatch_alerts::unittest::{self, Report};
 use breakwatch_model::{MatchOp, Matcher};
 use breakwatch_plugin_api::{Diagnostics, Node, Place, Severity};
+use clap::{Args as ClapArgs, Subcommand};
 
-use super::args::TestRules;
 use super::exit::Exit;
 use super::output::{note, say};
+
+/// `test …`.
+#[derive(Subcommand, Debug)]
+pub enum TestCommand {
+    /// Run unit tests of rules, in the file format of promtool; 0 if all pass.
+    Rules(TestRules),
+}
+
+/// `test rules`.
+#[derive(ClapArgs, Debug)]
+pub struct TestRules {
+    /// The files with tests.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Only tests whose name matches this pattern.
+    #[arg(long, value_name = "PATTERN")]
+    pub run: Option<String>,
+}
 
 /// Runs every test of the files.
 ///
@@ -49,7 +67,7 @@ fn run_file(path: &Path, only: Option<&Matcher>) -> Result<Report, Vec<String>> 
     let load = |pattern: &str, diagnostics: &Diagnostics| -> Vec<(String, Node)> {
         let place = Place { file: path.display().to_string().into(), ..Place::default() };
         let files = breakwatch_config::expand_patterns(&[(folder.join(pattern), place)], diagnostics);
-        let load = |file: std::path::PathBuf| {
+        let load = |file: PathBuf| {
             Some((file.display().to_string(), breakwatch_config::load_file(&file, diagnostics)?))
         };
         files.into_iter().filter_map(load).collect()
