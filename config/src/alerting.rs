@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use breakwatch_plugin_api::{Diagnostics, Node};
 
-use crate::load::{base_dir, directory_of, load_file, resolve};
+use crate::files::{base_dir, directory_of, resolve};
+use crate::load::load_file;
 
 /// Where alerts go. The tree is in Alertmanager's form and is read by its owner.
 #[derive(Clone, Debug, Default)]

@@ -16,35 +16,10 @@ use breakwatch_plugin_api::{
 use crate::breaker::BreakerSettings;
 use crate::components;
 use crate::defaults::Defaults;
-use crate::load::base_dir;
+use crate::files::base_dir;
+use crate::probing::ProbeWhenOpen;
 use crate::values;
 use group::Group;
-
-/// How a check is probed while its breaker is open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ProbeWhenOpen {
-    /// At the pace of the breaker's open time: the target is spared.
-    Stretch,
-    /// At the check's interval.
-    Normal,
-    /// Faster than the interval, so that recovery is seen soon.
-    Fast,
-}
-
-impl ProbeWhenOpen {
-    pub(crate) const CHOICES: [(&'static str, Self); 3] =
-        [("stretch", Self::Stretch), ("normal", Self::Normal), ("fast", Self::Fast)];
-
-    /// The word in configuration files.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stretch => "stretch",
-            Self::Normal => "normal",
-            Self::Fast => "fast",
-        }
-    }
-}
 
 /// What a check looks at.
 #[derive(Clone)]

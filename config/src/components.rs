@@ -8,7 +8,7 @@ use breakwatch_plugin_api::{
 };
 
 use crate::breaker::BreakerSettings;
-use crate::load::base_dir;
+use crate::files::base_dir;
 use crate::values;
 
 /// Keys every exporter may have besides those of its kind.

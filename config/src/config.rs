@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use breakwatch_plugin_api::{CheckEntry, ComponentId, Diagnostics, ExporterEntry, Node, Section};
+use breakwatch_plugin_api::{ComponentId, Diagnostics, Node, Section};
 
 use crate::alerting::AlertingConfig;
 use crate::check::{self, CheckConfig};
@@ -16,18 +16,8 @@ use crate::rules::RulesConfig;
 use crate::server::ServerConfig;
 use crate::store::StoreConfig;
 use crate::substitute::Environment;
+use crate::tables::Tables;
 use crate::telemetry::TelemetryConfig;
-
-/// The kinds that exist. An argument, so that this crate knows no plugin.
-#[derive(Clone, Copy)]
-pub struct Tables<'t> {
-    /// Check kinds.
-    pub checks: &'t [CheckEntry],
-    /// Exporter kinds.
-    pub exporters: &'t [ExporterEntry],
-    /// Receiver kinds.
-    pub receivers: &'t [&'t str],
-}
 
 /// Everything the daemon was told.
 pub struct Config {

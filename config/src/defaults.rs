@@ -7,7 +7,7 @@ use breakwatch_model::Labels;
 use breakwatch_plugin_api::Section;
 
 use crate::breaker::BreakerSettings;
-use crate::check::ProbeWhenOpen;
+use crate::probing::ProbeWhenOpen;
 use crate::values;
 
 /// Where a command without a slash is looked for: the usual directories and those of Nagios plugins. Fixed,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use breakwatch_plugin_api::{Diagnostics, Node, NodeKind};
 
-use crate::config::Tables;
 use crate::substitute::substitute;
+use crate::tables::Tables;
 use crate::yaml::load_text;
 
 /// Its text, for `print-config` and as a first file to start from.

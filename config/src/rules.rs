@@ -9,7 +9,7 @@ use std::time::Duration;
 use breakwatch_model::{Labels, is_valid_label_name};
 use breakwatch_plugin_api::{Diagnostics, Node, Place, Section};
 
-use crate::load::resolve;
+use crate::files::resolve;
 use crate::values;
 
 /// How often rules are evaluated, where a group says nothing. Half of Prometheus' minute times four: the

@@ -9,7 +9,7 @@ use breakwatch_plugin_api::Section;
 
 pub use auth::{AuthConfig, Password, Role, Token, User};
 
-use crate::load::resolve;
+use crate::files::resolve;
 use crate::values;
 
 /// Loopback: another address without authentication must be asked for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use breakwatch_plugin_api::Section;
 
-use crate::load::resolve;
+use crate::files::resolve;
 use crate::values::duration_within;
 
 /// Where data goes when nothing is said: beside where the daemon was started, as Prometheus does.

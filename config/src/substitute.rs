@@ -168,7 +168,7 @@ impl Outside<'_> {
         if metadata.len() > MAX_FILE_BYTES {
             return Err(format!("{shown} is larger than {MAX_FILE_BYTES} bytes"));
         }
-        if crate::load::is_world_readable(&metadata) {
+        if crate::files::is_world_readable(&metadata) {
             self.diagnostics.warning(
                 place,
                 format!("everybody on this machine can read {shown}; if it holds a secret, `chmod 0640` it"),

@@ -21,6 +21,7 @@
 
 mod answer;
 mod classify;
+mod clock;
 mod future;
 mod service;
 

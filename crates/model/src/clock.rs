@@ -10,6 +10,15 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// The monotonic clock: what timers and breakers count by. Never goes back.
     fn monotonic(&self) -> Instant;
+
+    /// The wall-clock time of a monotonic moment that is near now.
+    fn wall_time(&self, moment: Instant) -> Timestamp {
+        let now = self.monotonic();
+        match moment.checked_duration_since(now) {
+            Some(ahead) => self.now() + ahead,
+            None => self.now() - now.saturating_duration_since(moment),
+        }
+    }
 }
 
 /// The machine's own clocks.

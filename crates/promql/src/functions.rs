@@ -1,6 +1,6 @@
 //! The functions of the language and their types.
 
-use crate::ast::ValueType;
+use crate::value_type::ValueType;
 
 /// A function's name and type.
 #[derive(Debug, PartialEq, Eq)]

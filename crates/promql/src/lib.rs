@@ -19,6 +19,7 @@ pub mod series;
 mod span;
 pub mod testing;
 mod token;
+mod value_type;
 
 pub use ast::Expr;
 pub use ast_json::to_json;

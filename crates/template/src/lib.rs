@@ -34,6 +34,7 @@
 //! # Ok::<(), breakwatch_template::TemplateError>(())
 //! ```
 
+mod budget;
 mod context;
 mod error;
 mod exec;
@@ -43,6 +44,7 @@ mod html;
 mod lex;
 mod limits;
 mod notify;
+mod options;
 mod parse;
 mod rule;
 mod set;
@@ -54,7 +56,8 @@ pub use error::{Stage, TemplateError};
 pub use func::{Call, CallError, Function, Functions, Param};
 pub use limits::Limits;
 pub use notify::{Notice, default_templates};
+pub use options::{Escaping, MissingKey};
 pub use rule::{RuleData, RuleTemplate, expand_rule_text};
-pub use set::{Escaping, MissingKey, Template, TemplateSet};
+pub use set::{Template, TemplateSet};
 pub use time::Moment;
 pub use value::{Element, List, Map, Method, Record, Type, Value};

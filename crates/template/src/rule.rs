@@ -11,7 +11,8 @@ use breakwatch_model::Labels;
 use crate::context::Context;
 use crate::error::TemplateError;
 use crate::func::Functions;
-use crate::set::{Escaping, Template, TemplateSet};
+use crate::options::Escaping;
+use crate::set::{Template, TemplateSet};
 use crate::value::{Element, Type, Value};
 
 /// What Prometheus puts before every text.

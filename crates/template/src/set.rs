@@ -11,31 +11,10 @@ use crate::context::Context;
 use crate::error::{Stage, TemplateError};
 use crate::exec::{self, Program};
 use crate::func::Functions;
+use crate::options::{Escaping, MissingKey};
 use crate::parse::ast::{Node, Tree};
 use crate::parse::parse;
 use crate::value::Value;
-
-/// What a missing key of a map reads as.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum MissingKey {
-    /// No value, printed as `<no value>`: Go's own default.
-    Invalid,
-    /// The zero of the map's element, the empty string for labels: what Prometheus and Alertmanager use.
-    #[default]
-    Zero,
-    /// An error.
-    Error,
-}
-
-/// What happens to the values a template prints.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Escaping {
-    /// They print as they are: `text/template`.
-    #[default]
-    None,
-    /// They are escaped for the place they print in: `html/template`.
-    Html,
-}
 
 /// Named templates that may call each other.
 #[derive(Clone, Debug)]

@@ -6,8 +6,7 @@ use breakwatch_model::{Clock, Evidence, Impact, Labels};
 use breakwatch_plugin_api::TransitionKind;
 
 use crate::breakers::{Guard, GuardKind};
-use crate::checks::runner::wall_time;
-use crate::checks::scheduler::Units;
+use crate::checks::unit::Units;
 
 /// The event of a transition. A check's result was recorded before its breaker heard of it, so the last result is
 /// the one that moved the breaker.
@@ -24,7 +23,7 @@ pub fn transition_event(
         check_type: String::new(),
         target: String::new(),
         transition: kind(transition),
-        at: wall_time(clock, transition.at),
+        at: clock.wall_time(transition.at),
         impact: Impact::High,
         labels: Labels::empty(),
         reason: None,

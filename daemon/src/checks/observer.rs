@@ -13,12 +13,10 @@ use breakwatch_breaker::Transition;
 use breakwatch_model::{Batch, CheckResult, Clock, Labels, MetricFamily, StateStore, Status, Timestamp};
 use parking_lot::Mutex;
 
-use super::scheduler::Units;
-use super::unit::CheckUnit;
+use super::unit::{CheckUnit, Units};
 use crate::alerting::{self, Input};
 use crate::breakers::Guard;
 use crate::canary;
-use crate::checks::runner::wall_time;
 use crate::dependencies;
 use crate::events::{Chronicle, Event, EventKind};
 use crate::recovery;
@@ -91,7 +89,7 @@ impl Observer {
 
     /// A breaker changed its state.
     pub fn transition(&self, guard: &Guard, transition: &Transition, message: &str) {
-        let at = wall_time(&*self.clock, transition.at);
+        let at = self.clock.wall_time(transition.at);
         let mut event = Event::new(EventKind::of(transition), at, guard.kind.as_str(), &guard.name);
         event.from = transition.from.as_str().to_owned();
         event.to = transition.to.as_str().to_owned();

@@ -261,13 +261,3 @@ fn judged(rec: &Recorder) -> (Status, Option<CheckFailure>) {
         None => (Status::Healthy, None),
     }
 }
-
-/// The wall-clock time of a monotonic moment that is near now.
-#[must_use]
-pub fn wall_time(clock: &dyn Clock, moment: Instant) -> Timestamp {
-    let now = clock.monotonic();
-    match moment.checked_duration_since(now) {
-        Some(ahead) => clock.now() + ahead,
-        None => clock.now() - now.saturating_duration_since(moment),
-    }
-}

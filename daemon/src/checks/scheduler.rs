@@ -10,21 +10,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use breakwatch_model::{Clock, Status};
-use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::runner::{RunEnd, Runner, demand};
 use super::schedule::Grid;
-use super::unit::CheckUnit;
+use super::unit::{CheckUnit, Units};
 
 /// The loop wakes at least this often, for its pulse and for results that stop being current.
 const TICK: Duration = Duration::from_secs(1);
 /// How often current results are looked over for writing again.
 const REPEAT_TICK: Duration = Duration::from_secs(5);
-
-/// The checks of the running daemon, by name.
-pub type Units = Arc<RwLock<BTreeMap<Arc<str>, Arc<CheckUnit>>>>;
 
 /// What the scheduler can be told.
 pub enum Command {

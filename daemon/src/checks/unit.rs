@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use breakwatch_model::{Impact, Labels, Status, Timestamp};
 use breakwatch_plugin_api::{Check, ComponentId, Level};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::results::CheckState;
 use super::series::Source;
@@ -60,6 +60,9 @@ pub struct CheckSettings {
     /// Where to look at graphs.
     pub dashboard_url: String,
 }
+
+/// The checks of the running daemon, by name.
+pub type Units = Arc<RwLock<BTreeMap<Arc<str>, Arc<CheckUnit>>>>;
 
 /// One check of the running daemon.
 pub struct CheckUnit {

@@ -20,6 +20,7 @@ mod resilience_api;
 mod routes;
 mod rules_api;
 mod rules_filter;
+mod rules_view;
 mod series_api;
 pub mod server;
 mod status_api;

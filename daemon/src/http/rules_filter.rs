@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
 use super::query::{Params, invalid};
-use super::rules_api::describe_rule;
+use super::rules_view::describe_rule;
 use super::series_api::selectors;
 
 /// What a request wants to see.

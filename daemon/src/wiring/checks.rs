@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::breakers::{Breakers, GuardKind};
 use crate::checks::group::GroupCheck;
-use crate::checks::scheduler::Units;
+use crate::checks::unit::Units;
 use crate::checks::unit::{CheckSettings, CheckUnit, ProbePace};
 use crate::state::SavedBreaker;
 

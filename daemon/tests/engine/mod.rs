@@ -15,9 +15,9 @@ use breakwatch::changes::Changes;
 use breakwatch::checks::observer::Observer;
 use breakwatch::checks::publish::Publisher;
 use breakwatch::checks::runner::Runner;
-use breakwatch::checks::scheduler::{Command, Pulse, Scheduler, Units};
+use breakwatch::checks::scheduler::{Command, Pulse, Scheduler};
 use breakwatch::checks::series::{Identity, SeriesWriter};
-use breakwatch::checks::unit::{CheckSettings, CheckUnit, ProbePace};
+use breakwatch::checks::unit::{CheckSettings, CheckUnit, ProbePace, Units};
 use breakwatch::telemetry::instruments::Instruments;
 use breakwatch_breaker::{Config, Preset, State};
 use breakwatch_model::{

@@ -13,6 +13,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod words;
 
 pub(crate) use capture::Capture;
 pub(crate) use lookup::find as find_program;

@@ -7,6 +7,7 @@ mod message;
 mod rdata;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::net::SocketAddr;
 

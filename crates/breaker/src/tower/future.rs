@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use super::answer::{Answer, Refusal};
 use super::classify::Classify;
-use super::service::now;
+use super::clock::now;
 use crate::{Breaker, Outcome, OwnedPermit};
 
 pin_project! {

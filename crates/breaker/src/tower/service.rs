@@ -1,20 +1,14 @@
 //! The guarded service.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tower_service::Service;
 
 use super::answer::{Answer, Refusal};
 use super::classify::Classify;
+use super::clock::now;
 use super::future::ResponseFuture;
 use crate::{Breaker, Permit, Rejected};
-
-/// tokio's clock, so that programs tested on paused time find their breakers on it too.
-#[inline]
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
 
 /// A service behind a breaker. Made by [`BreakerLayer`](super::BreakerLayer).
 #[derive(Debug)]

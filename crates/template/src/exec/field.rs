@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{At, Exec, Run};
+use crate::options::MissingKey;
 use crate::parse::ast::Expr;
-use crate::set::MissingKey;
 use crate::value::Value;
 
 impl<'t> Exec<'t, '_> {

@@ -11,13 +11,14 @@ mod walk;
 
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::context::Context;
 use crate::error::{Stage, TemplateError};
 use crate::func::{Functions, Patterns};
 use crate::html::Escaper;
-use crate::limits::{Budget, Exceeded, Text};
+use crate::limits::{Exceeded, Text};
+use crate::options::{Escaping, MissingKey};
 use crate::parse::ast::{Command, Expr, Invocation, Node, Pipe, Source, Tree};
-use crate::set::{Escaping, MissingKey};
 use crate::value::Value;
 
 /// What a run reads: the templates it may call, and how they are to be understood.

@@ -1,8 +1,9 @@
 //! One call of a function: its arguments, what it may know of the run, and what it costs.
 
 use super::Patterns;
+use crate::budget::Budget;
 use crate::context::Context;
-use crate::limits::{Budget, Exceeded, Text};
+use crate::limits::{Exceeded, Text};
 use crate::time::Moment;
 use crate::value::{Element, Type, Value};
 

@@ -1,6 +1,14 @@
 //! What the value of an HTML attribute is.
 
-use super::transition::AttributeKind;
+/// What an attribute's value is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AttributeKind {
+    Plain,
+    Url,
+    Style,
+    Srcset,
+    Script,
+}
 
 /// Attributes that hold a URL.
 const URLS: [&str; 18] = [

@@ -26,8 +26,9 @@ mod attribute;
 mod escape;
 mod transition;
 
+use attribute::AttributeKind;
 pub(crate) use escape::Sanitizer;
-use transition::{AttributeKind, Delimiter, Place, State, UrlPart};
+use transition::{Delimiter, Place, State, UrlPart};
 
 use crate::limits::{Exceeded, Text};
 

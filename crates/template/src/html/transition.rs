@@ -1,6 +1,6 @@
 //! Where in HTML a piece of text leads.
 
-use super::attribute;
+use super::attribute::{self, AttributeKind};
 
 /// A place in an HTML text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,16 +37,6 @@ pub(super) enum Element {
     Title,
     Textarea,
     Style,
-    Script,
-}
-
-/// What an attribute's value is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum AttributeKind {
-    Plain,
-    Url,
-    Style,
-    Srcset,
     Script,
 }
 

@@ -9,7 +9,7 @@ mod range;
 use breakwatch_model::{CheckFailure, FailureReason, Labels, MetricFamily};
 use breakwatch_plugin_api::Recorder;
 
-use super::verdict::with_words;
+use super::words::with_words;
 use perfdata::Perfdata;
 
 /// The most performance data taken of one run: a plugin that prints more has lost its mind.

@@ -6,11 +6,9 @@ use regex::Regex;
 
 use super::nagios;
 use super::process::{Ending, Exit};
+use super::words::{SHOWN, with_words};
 use crate::pattern;
 use crate::report::clean;
-
-/// How much of an output a message shows.
-const SHOWN: usize = 200;
 
 /// How a program is judged.
 pub(super) enum Verdict {
@@ -150,12 +148,6 @@ fn judge_number(
         rec.judge("value", FailureReason::Threshold, value, levels);
     }
     Ok(())
-}
-
-/// A message with what the program said, if it said anything.
-pub(super) fn with_words(message: String, said: &str) -> String {
-    let said = clean(said, SHOWN);
-    if said.is_empty() { message } else { format!("{message}: {said}") }
 }
 
 fn read_codes(section: &mut Section<'_>, key: &'static str) -> Option<Vec<i32>> {

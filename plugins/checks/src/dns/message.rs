@@ -1,6 +1,7 @@
 //! DNS messages (RFC 1035, section 4): one question out, one answer in.
 
 use super::rdata;
+use super::wire::Reader;
 
 /// Record types by their names, in the order of the alphabet.
 pub(super) const TYPES: [(&str, u16); 10] = [
@@ -109,7 +110,7 @@ impl Question {
 
     /// Reads an answer to this question; nothing if it is not one.
     pub(super) fn decode(&self, id: u16, wire: &[u8]) -> Option<Answer> {
-        let mut reader = Reader { wire, at: 0 };
+        let mut reader = Reader::new(wire);
         let (their_id, flags) = (reader.u16()?, reader.u16()?);
         let is_response = flags & 0x8000 != 0;
         if their_id != id || !is_response {
@@ -132,7 +133,7 @@ impl Question {
         };
         for _ in 0..usize::from(answers).min(MAX_RECORDS) {
             // A message cut short ends in the middle of a record.
-            let Some((text, serial)) = reader.record() else { break };
+            let Some((text, serial)) = record(&mut reader) else { break };
             answer.records.push(text);
             answer.serial = answer.serial.or(serial);
         }
@@ -148,77 +149,12 @@ impl Question {
     }
 }
 
-/// Reads a message from front to back.
-pub(super) struct Reader<'w> {
-    wire: &'w [u8],
-    at: usize,
-}
-
-impl<'w> Reader<'w> {
-    pub(super) fn bytes(&mut self, count: usize) -> Option<&'w [u8]> {
-        let bytes = self.wire.get(self.at..self.at.checked_add(count)?)?;
-        self.at += count;
-        Some(bytes)
-    }
-
-    pub(super) fn u8(&mut self) -> Option<u8> {
-        self.bytes(1)?.first().copied()
-    }
-
-    pub(super) fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_be_bytes(self.bytes(2)?.try_into().ok()?))
-    }
-
-    pub(super) fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
-    }
-
-    /// A name, through its pointers. Every pointer must lead back before the last, so that no circle is possible.
-    pub(super) fn name(&mut self) -> Option<String> {
-        let mut text = String::new();
-        let (mut limit, mut came_from) = (self.at, None);
-        loop {
-            let length = self.u8()?;
-            match length {
-                0 => break,
-                1..=63 => {
-                    rdata::push_label(&mut text, self.bytes(usize::from(length))?);
-                    // 255 bytes on the wire, each at most four characters as text.
-                    if text.len() > 1020 {
-                        return None;
-                    }
-                }
-                192.. => {
-                    let target = usize::from(length & 0x3f) << 8 | usize::from(self.u8()?);
-                    if target >= limit {
-                        return None;
-                    }
-                    came_from.get_or_insert(self.at);
-                    limit = target;
-                    self.at = target;
-                }
-                64..=191 => return None,
-            }
-        }
-        if let Some(at) = came_from {
-            self.at = at;
-        }
-        if text.is_empty() {
-            text.push('.');
-        }
-        Some(text)
-    }
-
-    /// A record in master-file form, and the serial if it is an SOA.
-    fn record(&mut self) -> Option<(String, Option<u32>)> {
-        let name = self.name()?;
-        let (record, class, ttl, length) = (self.u16()?, self.u16()?, self.u32()?, self.u16()?);
-        let end = self.at.checked_add(usize::from(length))?;
-        // Names inside may point anywhere before, but nothing is read beyond the record.
-        let mut inside = Reader { wire: self.wire.get(..end)?, at: self.at };
-        let (data, serial) = rdata::read(&mut inside, record, usize::from(length))?;
-        self.at = end;
-        let class = if class == IN { "IN".to_owned() } else { format!("CLASS{class}") };
-        Some((format!("{name} {ttl} {class} {} {data}", type_text(record)), serial))
-    }
+/// A record in master-file form, and the serial if it is an SOA.
+fn record(reader: &mut Reader<'_>) -> Option<(String, Option<u32>)> {
+    let name = reader.name()?;
+    let (record, class, ttl, length) = (reader.u16()?, reader.u16()?, reader.u32()?, reader.u16()?);
+    let length = usize::from(length);
+    let (data, serial) = rdata::read(&mut reader.part(length)?, record, length)?;
+    let class = if class == IN { "IN".to_owned() } else { format!("CLASS{class}") };
+    Some((format!("{name} {ttl} {class} {} {data}", type_text(record)), serial))
 }

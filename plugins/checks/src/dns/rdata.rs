@@ -1,9 +1,8 @@
 //! The data of a record in master-file form.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::message::Reader;
+use super::wire::{Reader, push_byte};
 
 /// Reads `length` bytes of data; gives the serial of an SOA as well.
 pub(super) fn read(reader: &mut Reader<'_>, record: u16, length: usize) -> Option<(String, Option<u32>)> {
@@ -26,29 +25,6 @@ pub(super) fn read(reader: &mut Reader<'_>, record: u16, length: usize) -> Optio
         _ => format!("\\# {length} {}", hex::encode(reader.bytes(length)?)),
     };
     Some((text, None))
-}
-
-/// Appends a label and its dot.
-pub(super) fn push_label(text: &mut String, label: &[u8]) {
-    for byte in label {
-        match byte {
-            b'.' | b'\\' | b'"' | b';' => {
-                text.push('\\');
-                text.push(char::from(*byte));
-            }
-            byte => push_byte(text, *byte),
-        }
-    }
-    text.push('.');
-}
-
-/// What cannot be printed becomes `\ddd`.
-fn push_byte(text: &mut String, byte: u8) {
-    if byte.is_ascii_graphic() || byte == b' ' {
-        text.push(char::from(byte));
-    } else {
-        let _ = write!(text, "\\{byte:03}");
-    }
 }
 
 fn quoted(bytes: &[u8]) -> String {
