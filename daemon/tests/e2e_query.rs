@@ -5,9 +5,10 @@
 mod common;
 mod remote;
 
-use breakwatch_sim::left_out;
+use breakwatch_sim::remote_write::{Series, encode};
+use breakwatch_sim::servers::Prometheus;
 use common::{Bench, Daemon};
-use remote::{Prometheus, Series, ask, encode, token, write};
+use remote::{ask, token, write};
 use serde_json::{Value, json};
 
 /// No checks of its own and no rules: what is in the store was written by the test.
@@ -102,12 +103,9 @@ fn series(now: i64) -> Vec<Series> {
         let times =
             (0..40).map(|step| (now - 600 + step * 15 + 7) * 1000 + 137).filter(|at| *at <= now * 1000);
         let number = |at: i64| (at / 1000 % 1000) as f64;
-        all.push(Series::new(
-            &labels("temperature"),
-            times.clone().map(|at| (at, number(at) / 7.0)).collect(),
-        ));
-        let counter = times.enumerate().map(|(step, at)| (at, (step * (index + 3)) as f64)).collect();
-        all.push(Series::new(&labels("requests_total"), counter));
+        all.push(Series::new(labels("temperature"), times.clone().map(|at| (at, number(at) / 7.0))));
+        let counter = times.enumerate().map(|(step, at)| (at, (step * (index + 3)) as f64));
+        all.push(Series::new(labels("requests_total"), counter));
     }
     all
 }
@@ -117,16 +115,13 @@ fn grafana_gets_from_the_daemon_what_it_gets_from_prometheus() {
     let bench = Bench::new(CONFIG);
     let daemon = bench.start();
     let prometheus = Prometheus::start();
-    if prometheus.is_none() {
-        left_out("prometheus (Debian package)");
-    }
     let now = remote::now();
     for filled in [false, true] {
         if filled {
             let body = encode(&series(now), &[]);
             assert_eq!(write(&daemon.url, Some(&token(&bench)), &body), (204, String::new()));
             if let Some(prometheus) = &prometheus {
-                assert_eq!(write(&prometheus.url, None, &body).0, 204);
+                assert_eq!(write(&prometheus.url(), None, &body).0, 204);
             }
         }
         for (post, path, form) in grafana(now) {
@@ -136,7 +131,7 @@ fn grafana_gets_from_the_daemon_what_it_gets_from_prometheus() {
                 assert_eq!(ours["data"]["result"].as_array().map(Vec::len), Some(3), "{path}?{form}: {ours}");
             }
             let Some(prometheus) = &prometheus else { continue };
-            let (_, theirs) = ask(&prometheus.url, post, path, &form);
+            let (_, theirs) = ask(&prometheus.url(), post, path, &form);
             if path == "/api/v1/labels" && !form.contains("match") || path == "/api/v1/label/job/values" {
                 // The daemon's own series have labels of their own; theirs must be among them.
                 let among = |name: &Value| ours["data"].as_array().unwrap().contains(name);
@@ -186,7 +181,7 @@ fn grafana_takes_the_daemon_for_a_prometheus_and_not_for_a_mimir() {
 
 /// What status requests of Prometheus have must be there, of the same type.
 fn shapes(daemon: &Daemon) {
-    let Some(prometheus) = Prometheus::start() else { return left_out("prometheus (Debian package)") };
+    let Some(prometheus) = Prometheus::start() else { return };
     for path in [
         "/api/v1/status/buildinfo",
         "/api/v1/status/runtimeinfo",
@@ -200,7 +195,7 @@ fn shapes(daemon: &Daemon) {
         "/api/v1/rules",
         "/api/v1/alerts",
     ] {
-        let (theirs, ours) = (ask(&prometheus.url, false, path, "").1, daemon.json(path));
+        let (theirs, ours) = (ask(&prometheus.url(), false, path, "").1, daemon.json(path));
         contains(path, &ours, &theirs);
     }
 }

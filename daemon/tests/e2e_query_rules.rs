@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use breakwatch_sim::left_out;
+use breakwatch_sim::remote_write::{Series, encode};
 use common::{Bench, program, workspace};
-use remote::{Series, encode, token, write};
+use remote::{token, write};
 
 const CONFIG: &str = "
 checks: { memory: { interval: 1h } }
@@ -122,7 +123,7 @@ fn a_backtest_says_when_rules_would_have_fired_by_the_daemon_and_by_its_files() 
     let down = |second: i64| (1200..1800).contains(&second) || (2400..2430).contains(&second);
     let samples =
         (0..240).map(|step| step * 15).map(|s| ((end - 3600 + s) * 1000, if down(s) { 0.0 } else { 1.0 }));
-    let body = encode(&[Series::new(&[("__name__", "door_up"), ("door", "front")], samples.collect())], &[]);
+    let body = encode(&[Series::new([("__name__", "door_up"), ("door", "front")], samples)], &[]);
     assert_eq!(write(&daemon.url, Some(&token(&bench)), &body).0, 204);
     bench.write(
         "rules.yml",

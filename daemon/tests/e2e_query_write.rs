@@ -5,8 +5,9 @@
 mod common;
 mod remote;
 
+use breakwatch_sim::remote_write::{Series, encode};
 use common::Bench;
-use remote::{Series, ask, encode, send, token, write};
+use remote::{ask, send, token, write};
 
 const CONFIG: &str = "
 checks: { memory: { interval: 1h } }
@@ -21,7 +22,7 @@ fn what_is_written_is_answered_and_kept() {
     let token = token(&bench);
     let now = remote::now() * 1000;
     let labels = [("__name__", "boiler_temperature_celsius"), ("job", "heating"), ("zone.name", "attic")];
-    let series = Series::new(&labels, vec![(now - 2000, 20.5), (now - 1000, f64::NAN), (now, 21.5)]);
+    let series = Series::new(labels, vec![(now - 2000, 20.5), (now - 1000, f64::NAN), (now, 21.5)]);
     let body = encode(&[series], &[(2, "boiler_temperature_celsius", "How hot it is.", "celsius")]);
     assert_eq!(write(&daemon.url, Some(&token), &body), (204, String::new()));
     let at = format!("query=boiler_temperature_celsius%5B1m%5D&time={}", now / 1000 + 1);
@@ -50,7 +51,7 @@ fn what_cannot_be_taken_is_refused_with_the_code_senders_act_on() {
     let write = |body: &[u8]| write(&daemon.url, Some(&token), body);
     let now = remote::now() * 1000;
     let sample =
-        |name: &str, at: i64, value: f64| Series::new(&[("__name__", name), ("job", "t")], vec![(at, value)]);
+        |name: &str, at: i64, value: f64| Series::new([("__name__", name), ("job", "t")], vec![(at, value)]);
     assert_eq!(write(&encode(&[sample("a", now, 1.0)], &[])).0, 204);
     // The same once more is no mistake: a sender that saw no answer repeats itself.
     assert_eq!(write(&encode(&[sample("a", now, 1.0)], &[])).0, 204);
@@ -61,9 +62,9 @@ fn what_cannot_be_taken_is_refused_with_the_code_senders_act_on() {
     assert!(status == 400 && text.contains("out of order sample"), "{status} {text}");
     let (status, text) = write(&encode(&[sample("a", now + 3_600_000, 2.0)], &[]));
     assert!(status == 400 && text.contains("out of bounds"), "{status} {text}");
-    let nameless = Series::new(&[("job", "t")], vec![(now, 1.0)]);
+    let nameless = Series::new([("job", "t")], vec![(now, 1.0)]);
     assert_eq!(write(&encode(&[nameless], &[])).0, 400);
-    let twice = Series::new(&[("__name__", "c"), ("job", "t"), ("job", "u")], vec![(now, 1.0)]);
+    let twice = Series::new([("__name__", "c"), ("job", "t"), ("job", "u")], vec![(now, 1.0)]);
     assert_eq!(write(&encode(&[twice], &[])).0, 400);
     assert_eq!(write(b"\xff\xff\xff").0, 400);
 
@@ -101,8 +102,8 @@ store: { path: data }
     let token = token(&bench);
     let now = remote::now() * 1000;
     let series = |number: usize| {
-        let samples = (0..60).map(|step| (now - 60_000 + step * 1000, step as f64)).collect();
-        Series::new(&[("__name__", "many"), ("number", &number.to_string())], samples)
+        let samples = (0..60).map(|step| (now - 60_000 + step * 1000, step as f64));
+        Series::new([("__name__", "many"), ("number", &number.to_string())], samples)
     };
     let all: Vec<Series> = (0..2500).map(series).collect();
     assert_eq!(write(&daemon.url, Some(&token), &encode(&all, &[])).0, 204);

@@ -12,8 +12,9 @@ use std::time::Duration;
 use breakwatch_model::{CancelToken, Labels, Sample, Timestamp, stale_nan};
 use breakwatch_promql::testing::MemoryStore;
 use breakwatch_promql::{Engine, EngineOptions, QueryError, Value};
+use breakwatch_sim::remote_write::Series;
+use breakwatch_sim::servers::Prometheus;
 use common::expr::Generator;
-use common::prometheus::Prometheus;
 use fastrand::Rng;
 
 const START: i64 = 1_700_000_000_137;
@@ -89,7 +90,10 @@ fn answers_agree_with_a_real_prometheus() {
     let seed = number("BREAKWATCH_SEED", 1);
     let mut random = Rng::with_seed(seed);
     let series = data(&mut random);
-    server.write(&series);
+    let on_the_wire = |(labels, samples): &(Labels, Vec<Sample>)| {
+        Series::new(labels.iter(), samples.iter().map(|sample| (sample.t.0, sample.v)))
+    };
+    server.write(&series.iter().map(on_the_wire).collect::<Vec<_>>());
     let store = MemoryStore::new();
     for (labels, samples) in &series {
         samples.iter().for_each(|sample| store.append(labels, *sample));

@@ -4,22 +4,14 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use breakwatch_promql::parse;
 use common::expr::Generator;
 use fastrand::Rng;
 
 fn corpus() -> Vec<String> {
-    let root = std::env::var_os("BREAKWATCH_CONFORMANCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
-        PathBuf::from,
-    );
-    if !root.exists() {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", root.display());
-        println!("LEFT OUT: {} is missing", root.display());
-        return Vec::new();
-    }
+    let Some(root) = breakwatch_sim::conformance("") else { return Vec::new() };
     let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
     let mut queries: Vec<String> = read(root.join("promql-compliance-queries.txt"))
         .lines()

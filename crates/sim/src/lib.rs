@@ -2,13 +2,16 @@
 //! real servers on free loopback ports.
 
 mod clock;
+mod conformance;
 pub mod receiver;
+pub mod remote_write;
 pub mod servers;
 pub mod smtp;
 pub mod smtp_script;
 mod tls;
 
 pub use clock::SimClock;
+pub use conformance::conformance;
 pub use tls::TestIdentity;
 
 /// Says loudly that a test is left out because something on this machine is missing.

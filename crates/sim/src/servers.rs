@@ -7,10 +7,12 @@ mod database;
 mod mariadb;
 mod nginx;
 mod postgres;
+mod prometheus;
 mod support;
 
 pub use database::{DATABASE, PASSWORD, USER};
 pub use mariadb::MariaDb;
 pub use nginx::Nginx;
 pub use postgres::Postgres;
+pub use prometheus::Prometheus;
 pub use support::free_port;

@@ -5,24 +5,8 @@
     reason = "tests may be blunt, and say aloud what was left out"
 )]
 
-use std::path::{Path, PathBuf};
-
+use breakwatch_sim::conformance;
 use xtask::conformance::{Cases, run};
-
-/// Where the data of others lies, if it is there.
-fn data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("BREAKWATCH_CONFORMANCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
-        PathBuf::from,
-    );
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", path.display());
-    println!("LEFT OUT: {} is missing", path.display());
-    None
-}
 
 /// Passed, failed, refused.
 fn counts(cases: &Cases) -> (usize, usize, usize) {
@@ -33,7 +17,9 @@ fn counts(cases: &Cases) -> (usize, usize, usize) {
 
 #[test]
 fn scripts_of_the_first_tier_pass_whole_and_of_the_second_are_never_wrong() {
-    let (Some(first), Some(second)) = (data("promql/tier1"), data("promql/tier2")) else { return };
+    let (Some(first), Some(second)) = (conformance("promql/tier1"), conformance("promql/tier2")) else {
+        return;
+    };
     let (passed, failed, refused) = counts(&Cases::Promql { paths: vec![first] });
     assert!(passed > 0 && (failed, refused) == (0, 0));
     let (passed, failed, _) = counts(&Cases::Promql { paths: vec![second] });
@@ -42,14 +28,16 @@ fn scripts_of_the_first_tier_pass_whole_and_of_the_second_are_never_wrong() {
 
 #[test]
 fn recorded_answers_are_given_again() {
-    let Some(expected) = data("promql-compliance/expected.jsonl") else { return };
+    let Some(expected) = conformance("promql-compliance/expected.jsonl") else { return };
     let (passed, failed, refused) = counts(&Cases::Queries { expected, data: None });
     assert!(passed > 0 && (failed, refused) == (0, 0));
 }
 
 #[test]
 fn rule_files_rule_tests_and_alert_scenarios() {
-    let (Some(dir), Some(cases)) = (data("rules"), data("alert-generator-cases.json")) else { return };
+    let (Some(dir), Some(cases)) = (conformance("rules"), conformance("alert-generator-cases.json")) else {
+        return;
+    };
     let (passed, failed, refused) = counts(&Cases::Rules { dir });
     // One file needs native histograms.
     assert!(passed > 0 && failed == 0 && refused <= 1);

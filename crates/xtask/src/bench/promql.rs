@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use breakwatch_sim::remote_write::{Series, encode, pack};
 use serde_json::Value;
 
 use super::servers::Server;
@@ -145,43 +146,19 @@ fn median(mut times: Vec<Duration>) -> Duration {
 fn fill(servers: &[Server], end: i64, series: usize, samples: i64) -> Result<(), String> {
     let all: Vec<usize> = (0..series).collect();
     for numbers in all.chunks(CHUNK) {
-        let mut request = Vec::new();
-        for number in numbers {
+        let wire = |number: &usize| {
             let (instance, job) = (number.to_string(), format!("job-{}", number % 10));
-            let mut message = Vec::new();
-            for (name, value) in [("__name__", "bench_total"), ("instance", &instance), ("job", &job)] {
-                let mut label = Vec::new();
-                field(&mut label, 1, name.as_bytes());
-                field(&mut label, 2, value.as_bytes());
-                field(&mut message, 1, &label);
-            }
-            for step in 0..samples {
-                let mut sample = vec![0x09];
-                sample.extend_from_slice(&((step * (*number as i64 % 97 + 1)) as f64).to_le_bytes());
-                sample.push(0x10);
-                varint(&mut sample, (end - (samples - 1 - step) * STEP) as u64);
-                field(&mut message, 2, &sample);
-            }
-            field(&mut request, 1, &message);
-        }
-        let packed = snap::raw::Encoder::new().compress_vec(&request).map_err(|error| error.to_string())?;
+            let value = |step: i64| (step * (*number as i64 % 97 + 1)) as f64;
+            Series::new(
+                [("__name__", "bench_total"), ("instance", &instance), ("job", &job)],
+                (0..samples).map(|step| (end - (samples - 1 - step) * STEP, value(step))),
+            )
+        };
+        let request = encode(&numbers.iter().map(wire).collect::<Vec<_>>(), &[]);
+        let packed = pack(&request);
         servers.iter().try_for_each(|server| server.write(&packed))?;
     }
     Ok(())
-}
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
-    varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
 }
 
 /// Milliseconds since the epoch.

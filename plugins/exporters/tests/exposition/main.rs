@@ -9,22 +9,7 @@ mod peers;
 mod reader;
 mod rules;
 
-use std::path::PathBuf;
-
-/// The directory with other projects' test data; `None`, loudly, where it is missing.
-fn conformance(part: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("BREAKWATCH_CONFORMANCE").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
-        PathBuf::from,
-    );
-    let path = root.join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{} is missing", path.display());
-    eprintln!("LEFT OUT: {} is missing; other projects' cases were not run", path.display());
-    None
-}
+use breakwatch_sim::conformance;
 
 /// Whether the case is about something neither format of ours has: quoted names, native histograms.
 fn beyond(input: &str) -> bool {

@@ -1,7 +1,5 @@
 //! The protocol against what real plugins print.
 
-use std::path::PathBuf;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -10,18 +8,6 @@ use super::range::Range;
 use super::*;
 use crate::command::Capture;
 use crate::text::sanitize;
-
-/// The folder with test data of others, or nothing if it is not there and that is allowed.
-fn conformance() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance");
-    let root =
-        std::env::var_os("BREAKWATCH_CONFORMANCE").map_or_else(|| PathBuf::from(default), PathBuf::from);
-    if root.is_dir() {
-        return Some(root);
-    }
-    breakwatch_sim::left_out("there is no conformance data; the recorded plugin outputs were not tried");
-    None
-}
 
 fn stdout(sample: &Value) -> Vec<u8> {
     if let Some(encoded) = sample["stdout_b64"].as_str() {
@@ -61,8 +47,8 @@ fn status(result: &Result<(), CheckFailure>, rec: &Recorder) -> &'static str {
 
 #[tokio::test]
 async fn every_recorded_output_is_understood() {
-    let Some(root) = conformance() else { return };
-    let text = std::fs::read_to_string(root.join("nagios/samples.jsonl")).unwrap();
+    let Some(path) = breakwatch_sim::conformance("nagios/samples.jsonl") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
     let samples: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(samples.len() >= 40, "{} samples", samples.len());
     for sample in &samples {
