@@ -12,6 +12,7 @@
 //! repeats at most what was on its way, with the same id. Should the disk refuse for good, calling `committed` anyway
 //! lets messages go out undurably: a page that may be repeated is better than none.
 
+mod affected;
 mod digest;
 mod explain;
 mod flush;

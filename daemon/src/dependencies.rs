@@ -28,6 +28,17 @@ pub fn root_causes(units: &BTreeMap<Arc<str>, Arc<CheckUnit>>, now: Timestamp) -
     roots(&nodes.collect())
 }
 
+/// The other way round: for every root cause the checks that suffer from it, by name.
+#[must_use]
+pub fn affected(causes: &HashMap<String, String>) -> BTreeMap<&str, Vec<&str>> {
+    let mut affected: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (check, root) in causes {
+        affected.entry(root).or_default().push(check);
+    }
+    affected.values_mut().for_each(|checks| checks.sort_unstable());
+    affected
+}
+
 fn is_failing(unit: &CheckUnit, now: Timestamp) -> bool {
     let breaker = &unit.guard.breaker;
     let open = breaker.state() != State::Closed && !breaker.is_held();
@@ -88,6 +99,9 @@ mod tests {
         let second: &[(&str, bool, &[&str])] =
             &[("db", false, &[]), ("dns", true, &[]), ("web", true, &["db", "dns"])];
         assert_eq!(causes(second), [pair("web", "dns")]);
+        let map = [pair("web", "db"), pair("api", "db"), pair("mail", "dns")].into_iter().collect();
+        let expected = BTreeMap::from([("db", vec!["api", "web"]), ("dns", vec!["mail"])]);
+        assert_eq!(affected(&map), expected);
     }
 
     #[test]

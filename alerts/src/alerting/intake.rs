@@ -78,6 +78,9 @@ impl Alerting {
         let mut alert = event.alert(before.as_ref());
         // An end that lies ahead by a skewed clock would keep the alert firing.
         alert.ends_at = alert.ends_at.map(|end| end.min(now));
+        if event.kind == "check" {
+            self.name_affected(&event.name, &mut alert);
+        }
         let fingerprint = alert.fingerprint();
         let stored =
             StoredAlert { alert, origin: Origin::Breaker(origin), timeout: false, done: false, groups: 0 };

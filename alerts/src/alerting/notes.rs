@@ -6,6 +6,7 @@ use breakwatch_model::{Alert, AlertStatus, Timestamp};
 use breakwatch_plugin_api::format_duration;
 
 use super::Alerting;
+use super::affected::listed;
 use crate::dedup::{Fp, SendReason};
 use crate::outbox::{Entry, LATE_AFTER};
 
@@ -66,20 +67,11 @@ impl Alerting {
 
     /// Checks that are kept quiet because of a check this message is about.
     fn affected(&self, entry: &Entry) -> Option<String> {
-        let about = |cause: &String| entry.message.firing().any(|alert| alert.labels.value("check") == cause);
-        let mut names: Vec<&str> = self
-            .dependency
-            .iter()
-            .filter(|(_, cause)| about(cause))
-            .map(|(check, _)| check.as_str())
-            .collect();
+        let roots = entry.message.firing().map(|alert| alert.labels.value("check"));
+        let mut names: Vec<&str> = roots.flat_map(|root| self.affected_by(root)).collect();
         names.sort_unstable();
-        let more = names.len().saturating_sub(MAX_NAMED);
-        names.truncate(MAX_NAMED);
-        if names.is_empty() {
-            return None;
-        }
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Some(format!("Checks that depend on this are kept quiet: {}{more}.", names.join(", ")))
+        names.dedup();
+        (!names.is_empty())
+            .then(|| format!("Checks that depend on this are kept quiet: {}.", listed(&names, MAX_NAMED)))
     }
 }

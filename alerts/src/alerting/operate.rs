@@ -1,7 +1,4 @@
-//! What operators and the daemon's other parts ask for: silences, acknowledgements, quiet by dependency, breakers of
-//! integrations.
-
-use std::collections::HashMap;
+//! What operators and the daemon's other parts ask for: silences, acknowledgements, breakers of integrations.
 
 use breakwatch_model::{Fingerprint, Table, Timestamp};
 
@@ -81,12 +78,6 @@ impl Alerting {
             self.changes.record(Record::new(now, event).alerts([Fp(alert)]));
         }
         had
-    }
-
-    /// Says which checks fail only because of what they depend on, with the root cause. Their alerts are kept quiet;
-    /// their ends are not. Replaces what was said before.
-    pub fn set_dependency_silences(&mut self, root_causes: HashMap<String, String>) {
-        self.dependency = root_causes;
     }
 
     /// Says that an integration's breaker is open: it is not tried before `until`, and its fallback receiver takes

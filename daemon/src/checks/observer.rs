@@ -35,7 +35,7 @@ pub struct Observer {
     /// Checks that others depend on: only their changes move anybody's root cause.
     roots: ArcSwap<HashSet<Arc<str>>>,
     /// What alerting was last told, so that it is told of changes only.
-    told: Mutex<HashMap<String, String>>,
+    told: Mutex<Arc<HashMap<String, String>>>,
 }
 
 impl Observer {
@@ -111,6 +111,12 @@ impl Observer {
         self.tell_dependencies();
     }
 
+    /// The root cause of every check with a failing dependency, as alerting was told.
+    #[must_use]
+    pub fn root_causes(&self) -> Arc<HashMap<String, String>> {
+        Arc::clone(&self.told.lock())
+    }
+
     /// Recovery figures, flapping, and whether the daemon is cut off.
     #[must_use]
     pub fn families(&self, now: Timestamp) -> Vec<MetricFamily> {
@@ -157,8 +163,8 @@ impl Observer {
         } else {
             dependencies::root_causes(&units, self.clock.now())
         };
-        if *told != causes {
-            told.clone_from(&causes);
+        if **told != causes {
+            *told = Arc::new(causes.clone());
             self.alerting.tell(Input::Call(Box::new(move |alerting, _| {
                 alerting.set_dependency_silences(causes);
                 Box::new(|| {})

@@ -1,5 +1,6 @@
 //! `/api/v1/checks`: every check with its last result, and run now, pause, resume.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -13,18 +14,26 @@ use super::auth::Auth;
 use super::error::{ApiError, ErrorKind, success};
 use crate::checks::scheduler::Command;
 use crate::checks::unit::CheckUnit;
+use crate::dependencies;
 use crate::shared::{AuditEntry, Shared};
 
 /// `GET /api/v1/checks`.
 pub async fn list(State(shared): State<Arc<Shared>>) -> Response {
     let now = shared.clock.now();
-    success(shared.checks().iter().map(|unit| describe(unit, now)).collect::<Vec<_>>())
+    let causes = shared.observer.root_causes();
+    let affected = dependencies::affected(&causes);
+    let describe = |unit: &Arc<CheckUnit>| {
+        let mut check = describe(unit, now);
+        name_causes(&mut check, &unit.name, &causes, &affected);
+        check
+    };
+    success(shared.checks().iter().map(describe).collect::<Vec<_>>())
 }
 
 /// `GET /api/v1/checks/{name}`.
 pub async fn one(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Result<Response, ApiError> {
     let unit = find(&shared, &name)?;
-    Ok(success(describe(&unit, shared.clock.now())))
+    Ok(success(show(&shared, &unit)))
 }
 
 /// `POST /api/v1/checks/{name}/{run|pause|resume}`; names may hold slashes.
@@ -50,7 +59,7 @@ pub async fn act(
         pause_or_resume => set_paused(&shared, &unit, pause_or_resume == "pause").await?,
     }
     shared.changes.notify();
-    Ok(success(describe(&unit, shared.clock.now())))
+    Ok(success(show(&shared, &unit)))
 }
 
 async fn run(shared: &Shared, unit: &CheckUnit) -> Result<(), ApiError> {
@@ -93,6 +102,24 @@ async fn set_paused(shared: &Shared, unit: &CheckUnit, paused: bool) -> Result<(
 fn find(shared: &Shared, name: &str) -> Result<Arc<CheckUnit>, ApiError> {
     let unit = shared.units.read().get(name).cloned();
     unit.ok_or_else(|| ApiError::not_found(format!("no check {name:?}")))
+}
+
+fn show(shared: &Shared, unit: &CheckUnit) -> Value {
+    let causes = shared.observer.root_causes();
+    let mut check = describe(unit, shared.clock.now());
+    name_causes(&mut check, &unit.name, &causes, &dependencies::affected(&causes));
+    check
+}
+
+/// Adds which failing dependency is behind a check (`root_cause`), and which checks suffer from it (`affects`).
+fn name_causes(
+    check: &mut Value,
+    name: &str,
+    causes: &HashMap<String, String>,
+    affected: &BTreeMap<&str, Vec<&str>>,
+) {
+    check["root_cause"] = json!(causes.get(name));
+    check["affects"] = json!(affected.get(name).map_or(&[][..], Vec::as_slice));
 }
 
 fn describe(unit: &CheckUnit, now: Timestamp) -> Value {

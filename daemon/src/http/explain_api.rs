@@ -18,6 +18,7 @@ use super::error::{ApiError, ErrorKind, success};
 use super::query::Params;
 use super::routes::Routes;
 use crate::checks::unit::CheckUnit;
+use crate::dependencies;
 use crate::shared::Shared;
 
 /// How far back the ledger is read unless `since` says otherwise: long enough for the whole of a usual incident.
@@ -93,7 +94,23 @@ fn check_lines(
         let by_name = !asked.is_empty() && asked.iter().all(|matcher| matcher.matches(&unit.name));
         by_name || explanations.iter().any(|alert| alert.labels.get("check") == Some(&unit.name))
     };
-    shared.checks().iter().filter(|unit| concerned(unit)).map(|unit| describe_check(unit, now)).collect()
+    let causes = shared.observer.root_causes();
+    let affected = dependencies::affected(&causes);
+    let units = shared.checks();
+    let lines = units.iter().filter(|unit| concerned(unit)).flat_map(|unit| {
+        let cause = causes.get(&*unit.name).map(|root| {
+            format!(
+                "check {}: the root cause is {root}; until that is over its alerts are kept quiet",
+                unit.name
+            )
+        });
+        let effect = affected.get(&*unit.name).map(|checks| {
+            let (number, names) = (checks.len(), checks.join(", "));
+            format!("check {}: is the root cause of {number} others, kept quiet for it: {names}", unit.name)
+        });
+        std::iter::once(describe_check(unit, now)).chain(cause).chain(effect)
+    });
+    lines.collect()
 }
 
 /// `check http/web: unhealthy now; unhealthy since …, status: 500; its circuit breaker is closed, …`.

@@ -188,6 +188,8 @@ fn mark(status: Status) -> &'static str {
 
 fn row(unit: &Arc<CheckUnit>, status: Status, shared: &Shared) -> Row {
     let now = shared.clock.now();
+    // Asked before the check's own lock is taken: whoever finds root causes looks at every check.
+    let cause = shared.observer.root_causes().get(&*unit.name).map(|root| format!("root cause: {root}"));
     let state = unit.state.lock();
     let (since, message, facts) = match &state.last {
         _ if unit.is_paused() => (String::new(), "paused".to_owned(), String::new()),
@@ -195,8 +197,8 @@ fn row(unit: &Arc<CheckUnit>, status: Status, shared: &Shared) -> Row {
         Some(last) => {
             let took = format!("ran {} ago, took {}", age(now.since(last.started_at)), short(last.duration));
             let message = last.failure.as_ref().map_or(took, |failure| failure.message.clone());
-            let facts: Vec<String> =
-                last.evidence.0.iter().take(4).map(|(name, value)| format!("{name} {value}")).collect();
+            let evidence = last.evidence.0.iter().take(4).map(|(name, value)| format!("{name} {value}"));
+            let facts: Vec<String> = cause.into_iter().chain(evidence).collect();
             (format!("for {}", age(now.since(last.since))), message, facts.join(" · "))
         }
     };

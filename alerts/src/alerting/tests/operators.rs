@@ -135,9 +135,38 @@ receivers: [ { name: ops, webhook_configs: [ {} ] } ]
     sim.run_to(300.0);
     assert_eq!(sim.lines(), ["1 ops/webhook[0] firing +database/main open"]);
     assert_eq!(sim.sent[0].message.notes, ["Checks that depend on this are kept quiet: http/api, http/web."]);
+    let annotations = &sim.sent[0].message.alerts[0].annotations;
+    assert_eq!(
+        (annotations.value("affected"), annotations.value("affected_count")),
+        ("http/api, http/web", "2")
+    );
     sim.alerting.set_dependency_silences(Default::default());
     sim.run_to(400.0);
     assert_eq!(sim.lines(), ["301 ops/webhook[0] firing +http/api open"]);
+}
+
+#[test]
+fn a_root_cause_names_those_it_takes_along_later_and_no_more_than_twenty() {
+    let mut sim = Sim::new(
+        "
+route: { receiver: ops, group_by: [check], group_wait: 10s, group_interval: 1m }
+receivers: [ { name: ops, webhook_configs: [ { send_resolved: true } ] } ]
+",
+    );
+    sim.breaker("database/main", TransitionKind::Opened);
+    let causes = (10..60).map(|i| (format!("http/{i}"), "database/main".to_owned()));
+    sim.alerting.set_dependency_silences(causes.collect());
+    sim.run_to(60.0);
+    let listed =
+        |sim: &Sim, nth: usize| sim.sent[nth].message.alerts[0].annotations.value("affected").to_owned();
+    assert!(listed(&sim, 0).starts_with("http/10, http/11, "), "{}", listed(&sim, 0));
+    assert!(listed(&sim, 0).ends_with("http/29 and 30 more"), "{}", listed(&sim, 0));
+    // Over at the moment at which its breaker closes: the message about the end says what it was about.
+    sim.alerting.set_dependency_silences(Default::default());
+    sim.breaker("database/main", TransitionKind::Closed);
+    sim.run_to(200.0);
+    assert_eq!(sim.lines().len(), 2, "{:?}", sim.lines());
+    assert_eq!(listed(&sim, 1), listed(&sim, 0));
 }
 
 #[test]

@@ -7,7 +7,8 @@ use crate::clean::{block, line, link};
 
 /// Labels and annotations that have a place of their own, so that the list of the rest leaves them out.
 const TOLD_LABELS: [&str; 5] = ["alertname", "check", "type", "target", "severity"];
-const TOLD_ANNOTATIONS: [&str; 10] = [
+// What is affected is told in a remark under the message, by the checks' names.
+const TOLD_ANNOTATIONS: [&str; 12] = [
     "summary",
     "description",
     "reason",
@@ -15,6 +16,8 @@ const TOLD_ANNOTATIONS: [&str; 10] = [
     "failures",
     "recovery_time",
     "root_cause",
+    "affected",
+    "affected_count",
     "runbook_url",
     "dashboard_url",
     "message",
