@@ -56,6 +56,8 @@ pub struct CheckConfig {
     pub negate: bool,
     /// Whether this check tells an outage of the daemon's own link from one of its targets.
     pub canary: bool,
+    /// Whether it looks at this host alone, and so is believed while the daemon itself is cut off.
+    pub local: bool,
     /// How it is probed while its breaker is open.
     pub probe_when_open: ProbeWhenOpen,
     /// Its breaker.
@@ -84,7 +86,7 @@ pub struct CheckConfig {
 
 /// The keys every check may have besides those of its kind, for documentation and for checking that no kind
 /// claims one of them.
-pub const COMMON_FIELDS: [Field; 18] = [
+pub const COMMON_FIELDS: [Field; 19] = [
     field("interval", "duration", "30s", "How often the check runs."),
     field("timeout", "duration", "5s, at most the interval", "How long one run may take."),
     field("labels", "mapping of texts", "", "Labels added to the check's series and alerts."),
@@ -101,6 +103,12 @@ pub const COMMON_FIELDS: [Field; 18] = [
         "true or false",
         "false",
         "Tells an outage of the daemon's own link from one of its targets.",
+    ),
+    field(
+        "local",
+        "true or false",
+        "true for host checks",
+        "Looks at this host alone: believed even while the canaries say that the daemon is cut off.",
     ),
     field(
         "probe_when_open",
@@ -127,7 +135,8 @@ impl CheckConfig {
     pub fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.id, self.interval, self.timeout, self.retries, self.retry_interval).hash(&mut hasher);
-        (self.start_grace, self.negate, self.canary, self.probe_when_open.as_str()).hash(&mut hasher);
+        (self.start_grace, self.negate, self.canary, self.local, self.probe_when_open.as_str())
+            .hash(&mut hasher);
         (&self.labels, self.impact, &self.category, &self.description).hash(&mut hasher);
         (&self.runbook_url, &self.dashboard_url, self.paused).hash(&mut hasher);
         let members = self.group().map(|group| group.members.as_slice()).unwrap_or_default();
@@ -273,6 +282,7 @@ impl Reader<'_> {
         self.timing(&mut config, section);
         config.negate = section.bool("negate").unwrap_or(false);
         config.canary = section.bool("canary").unwrap_or(false);
+        config.local = section.bool("local").unwrap_or(entry.local);
         let natural = if entry.local { ProbeWhenOpen::Normal } else { ProbeWhenOpen::Stretch };
         config.probe_when_open = section
             .choice("probe_when_open", &ProbeWhenOpen::CHOICES)
@@ -318,6 +328,7 @@ impl Reader<'_> {
             start_grace: self.defaults.start_grace,
             negate: false,
             canary: false,
+            local: true,
             probe_when_open: ProbeWhenOpen::Normal,
             breaker: self.defaults.breaker.clone(),
             labels: self.defaults.labels.merged(&own_labels),

@@ -2,9 +2,12 @@
 //!
 //! Canaries are checks of things that practically never fail together. When more than half of them fail, the fault is
 //! on this side: every other status is unknown, breakers stay as they are, alerts wait, and nobody's uptime is charged.
+//! Checks that look at this host alone need no link and go on as ever. One good answer does not end it: a link that
+//! comes back often flaps first, so every canary that answers must answer once more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakwatch_model::{Alert, Labels, Status, Timestamp};
 
@@ -44,6 +47,27 @@ pub fn judge(units: &BTreeMap<Arc<str>, Arc<CheckUnit>>, isolated: Option<Timest
     // More than half: two networks that disagree prove nothing.
     let isolated_since = since.filter(|_| failing * 2 > total);
     Verdict { isolated_since, failing, total }
+}
+
+/// How long most canaries must have been answering at least: a link that comes back flaps for seconds, not for more.
+const CONFIRM_AFTER: Duration = Duration::from_secs(10);
+/// How long a second answer of every canary is waited for at most: one of them may be paced slowly.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whether the canaries that answer have been asked again since `from`, when most of them answered for the first time.
+/// Nothing needs confirming where there is no canary left.
+#[must_use]
+pub fn is_confirmed(units: &BTreeMap<Arc<str>, Arc<CheckUnit>>, from: Timestamp, now: Timestamp) -> bool {
+    let asked_again = |unit: &Arc<CheckUnit>| {
+        let state = unit.state.lock();
+        state.last.as_ref().is_none_or(|last| last.status == Status::Unhealthy || last.started_at > from)
+    };
+    let mut canaries = units.values().filter(|unit| unit.settings.canary && !unit.is_paused()).peekable();
+    if canaries.peek().is_none() {
+        return true;
+    }
+    let passed = now.since(from);
+    passed >= CONFIRM_WITHIN || passed >= CONFIRM_AFTER && canaries.all(asked_again)
 }
 
 /// The alert. `ended` is when the canaries answered again.

@@ -1,16 +1,85 @@
 //! Which checks fail only because of what they depend on, and which failure is the root.
 //!
 //! A failing dependency silences its dependants' alerts, never their measurement and never their ends. A dependency
-//! counts as failing from its first counted failure until its breaker has closed again: its dependants have that
-//! long to come back without anybody being told of them.
+//! counts as failing from its first counted failure until its breaker has closed again. A dependant whose own breaker
+//! is still open then stays quiet until it has been looked at again: nothing that was found before the end of the
+//! root cause says anything about the time after it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakwatch_breaker::State;
 use breakwatch_model::{Status, Timestamp};
 
 use crate::checks::unit::CheckUnit;
+
+/// How long after the end of its root cause a failing run of a dependant still says nothing of its own: pools
+/// reconnect, queues drain, caches fill.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// A check that still fails though its root cause is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Aftermath {
+    root: String,
+    over_at: Timestamp,
+}
+
+/// Whose alerts have a cause elsewhere, as alerting was last told.
+#[derive(Default, Debug)]
+pub struct Causes {
+    told: Arc<HashMap<String, String>>,
+    aftermath: HashMap<String, Aftermath>,
+}
+
+impl Causes {
+    /// Takes in the root causes of this moment; gives what alerting is to be told, if that has changed.
+    pub fn update(
+        &mut self,
+        mut causes: HashMap<String, String>,
+        units: &BTreeMap<Arc<str>, Arc<CheckUnit>>,
+        now: Timestamp,
+    ) -> Option<Arc<HashMap<String, String>>> {
+        let mut aftermath = HashMap::new();
+        for (check, root) in self.told.iter().filter(|(check, _)| !causes.contains_key(*check)) {
+            let known = self.aftermath.remove(check);
+            let after = known.unwrap_or_else(|| Aftermath { root: root.clone(), over_at: now });
+            if units.get(&**check).is_some_and(|unit| suffers_still(unit, after.over_at, now)) {
+                aftermath.insert(check.clone(), after);
+            }
+        }
+        causes.extend(aftermath.iter().map(|(check, after)| (check.clone(), after.root.clone())));
+        self.aftermath = aftermath;
+        if *self.told == causes {
+            return None;
+        }
+        self.told = Arc::new(causes);
+        Some(Arc::clone(&self.told))
+    }
+
+    /// The root cause of every check that has one.
+    #[must_use]
+    pub fn told(&self) -> Arc<HashMap<String, String>> {
+        Arc::clone(&self.told)
+    }
+
+    /// Whether a check is kept quiet though its root cause is over.
+    #[must_use]
+    pub fn is_aftermath(&self, check: &str) -> bool {
+        self.aftermath.contains_key(check)
+    }
+}
+
+/// Whether a check that fails has not been found failing anew since its root cause was over.
+fn suffers_still(unit: &CheckUnit, over_at: Timestamp, now: Timestamp) -> bool {
+    let failed_anew = unit
+        .state
+        .lock()
+        .last
+        .as_ref()
+        .is_some_and(|last| last.status == Status::Unhealthy && last.started_at >= over_at + SETTLE);
+    is_failing(unit, now) && !failed_anew
+}
 
 /// One check as the question sees it.
 struct Node<'a> {

@@ -137,6 +137,92 @@ async fn a_failing_canary_quorum_means_unknown_and_moves_no_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dependant_stays_quiet_after_its_root_cause_until_it_is_looked_at_again() {
+    let mut engine = Engine::new();
+    let mut alerting = alerting(START);
+    let down =
+        |from: u64, to: u64| move |at: Duration| if (secs(from)..secs(to)).contains(&at) { BAD } else { OK };
+    engine.add("database/main", settings(), down(100, 1000));
+    let dependant = CheckSettings { depends_on: vec!["database/main".into()], ..settings() };
+    let backs: Vec<String> = (0..8).map(|i| format!("http/back-at-once-{i}")).collect();
+    // They notice at different times, so their probes lie at different times when it is over.
+    for (i, name) in (0..).zip(&backs) {
+        engine.add(name, dependant.clone(), down(110 + 30 * i, 1000));
+    }
+    engine.add("http/has-its-own-trouble", dependant, down(110, 5000));
+    engine.start();
+    let state = |engine: &Engine, name: &str| engine.breakers.get(name).expect("a breaker").breaker.state();
+    while engine.clock.now() < START + secs(1000) || state(&engine, "database/main") != State::Closed {
+        engine.pass(1).await;
+    }
+    let over_at = engine.clock.now();
+    let named = |name: &str| (name.to_owned(), "database/main".to_owned());
+    // Those whose breakers are still open were last looked at before the root came back.
+    let open: Vec<String> =
+        backs.iter().filter(|name| state(&engine, name) != State::Closed).cloned().collect();
+    assert!(!open.is_empty(), "a test of nothing");
+    let mut expected: Vec<_> = open.iter().map(|name| named(name)).collect();
+    expected.push(named("http/has-its-own-trouble"));
+    assert_eq!(told(&mut engine, &mut alerting), expected);
+    let mut trouble = None;
+    for _ in 0..1200 {
+        engine.pass(1).await;
+        let quiet = told(&mut engine, &mut alerting);
+        for name in &open {
+            let is_quiet = quiet.contains(&named(name));
+            assert_eq!(is_quiet, state(&engine, name) != State::Closed, "{name}: quiet until it works");
+        }
+        if !quiet.contains(&named("http/has-its-own-trouble")) {
+            trouble.get_or_insert(engine.clock.now().since(over_at));
+        }
+    }
+    assert!(open.iter().all(|name| state(&engine, name) == State::Closed));
+    // A failure in the first minute may still be the root's; open breakers are probed every five minutes at least.
+    let trouble = trouble.expect("released");
+    assert!((secs(60)..=secs(660)).contains(&trouble), "{trouble:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_good_answer_does_not_end_an_isolation_and_what_needs_no_link_goes_on() {
+    let mut engine = Engine::new();
+    let mut alerting = alerting(START);
+    // Back for one answer in the middle, then cut off again.
+    let cut = |at: Duration| {
+        let off = (secs(300)..secs(600)).contains(&at) || (secs(604)..secs(900)).contains(&at);
+        if off { BAD } else { OK }
+    };
+    let canary = CheckSettings { canary: true, interval: secs(10), ..settings() };
+    for name in ["ping/one", "ping/two", "ping/three"] {
+        engine.add(name, canary.clone(), cut);
+    }
+    let (_, shop) = engine.add("http/shop", settings(), cut);
+    let local = CheckSettings { local: true, ..settings() };
+    let bad = |at: Duration| if (secs(400)..secs(500)).contains(&at) { BAD } else { OK };
+    let (_, disk) = engine.add("disk/root", local, bad);
+    engine.start();
+    engine.pass(450).await;
+    assert!(engine.runner.observer.is_isolated());
+    assert_eq!((engine.status(&shop), engine.status(&disk)), (Status::Unknown, Status::Unhealthy));
+    assert_eq!(engine.breaker_path("disk/root").len(), 1, "the host's own checks go on");
+    assert!(!told(&mut engine, &mut alerting).iter().any(|(check, _)| check == "disk/root"), "and are told");
+    engine.pass(440).await;
+    assert_eq!(engine.status(&disk), Status::Healthy);
+    let connected = events(&engine, &[EventKind::MonitorConnected]);
+    assert!(connected.is_empty(), "an answer between two outages ends nothing: {connected:?}");
+    assert!(engine.runner.observer.is_isolated());
+    engine.pass(60).await;
+    drain(&mut engine, &mut alerting);
+    assert!(!engine.runner.observer.is_isolated());
+    let told = events(&engine, &[EventKind::MonitorIsolated, EventKind::MonitorConnected]);
+    assert_eq!(told.len(), 2, "told once: {told:?}");
+    let took = told[1].at.since(START + secs(900));
+    assert!(took <= secs(15), "noticed and confirmed soon: {took:?}");
+    engine.pass(60).await;
+    assert_eq!(engine.status(&shop), Status::Healthy);
+    assert!(engine.breaker_path("http/shop").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_failing_canary_of_two_proves_nothing() {
     let mut engine = Engine::new();
     let canary = CheckSettings { canary: true, ..settings() };

@@ -10,7 +10,7 @@ use breakwatch::checks::schedule::Grid;
 use breakwatch::checks::scheduler::Command;
 use breakwatch::checks::unit::{CheckSettings, ProbePace};
 use breakwatch_breaker::State;
-use breakwatch_model::{Clock as _, Status};
+use breakwatch_model::{Clock as _, FailureReason, Status};
 use engine::{Act, BAD, Engine, OK, Scripted, settings};
 
 const fn secs(n: u64) -> Duration {
@@ -259,6 +259,31 @@ async fn unknown_ends_probe_success_and_nothing_else() {
     assert_eq!(engine.samples("probe_success", "http/a").last().expect("samples").1, None);
     assert!(engine.samples("probe_duration_seconds", "http/a").last().expect("samples").1.is_some());
     assert_eq!(unit.guard.breaker.stats(engine.clock.monotonic()).calls.failure, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_never_ran_or_was_killed_says_nothing_about_its_target() {
+    let mut engine = Engine::new();
+    let reasons = [
+        (FailureReason::Spawn, Status::Unknown),
+        (FailureReason::Signal, Status::Unknown),
+        (FailureReason::Internal, Status::Unknown),
+        (FailureReason::Status, Status::Unhealthy),
+        (FailureReason::Panic, Status::Unhealthy),
+    ];
+    for (i, (reason, _)) in reasons.iter().enumerate() {
+        let reason = *reason;
+        engine.add(&format!("command/{i}"), settings(), move |_| Act::FailsAs(reason));
+    }
+    engine.start();
+    engine.pass(60).await;
+    for (i, (reason, expected)) in reasons.iter().enumerate() {
+        let unit = Arc::clone(&engine.units.read()[&*format!("command/{i}")]);
+        assert_eq!(engine.status(&unit), *expected, "{reason}");
+        assert_eq!(unit.state.lock().last.clone().expect("a result").failure.expect("why").reason, *reason);
+        let opened = engine.breaker_path(&format!("command/{i}")).len();
+        assert_eq!(opened > 0, *expected == Status::Unhealthy, "{reason} moves the breaker or does not");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use super::unit::{CheckUnit, Units};
 use crate::alerting::{self, Input};
 use crate::breakers::Guard;
 use crate::canary;
-use crate::dependencies;
+use crate::dependencies::{self, Causes};
 use crate::events::{Chronicle, Event, EventKind};
 use crate::recovery;
 
@@ -32,10 +32,12 @@ pub struct Observer {
     alerting: alerting::Handle,
     clock: Arc<dyn Clock>,
     isolated: AtomicBool,
+    /// While cut off: since when most canaries answer again.
+    answering: Mutex<Option<Timestamp>>,
     /// Checks that others depend on: only their changes move anybody's root cause.
     roots: ArcSwap<HashSet<Arc<str>>>,
     /// What alerting was last told, so that it is told of changes only.
-    told: Mutex<Arc<HashMap<String, String>>>,
+    causes: Mutex<Causes>,
 }
 
 impl Observer {
@@ -56,12 +58,14 @@ impl Observer {
             alerting,
             clock,
             isolated,
+            answering: Mutex::default(),
             roots: ArcSwap::default(),
-            told: Mutex::default(),
+            causes: Mutex::default(),
         }
     }
 
-    /// Whether the daemon itself is cut off: then nothing but the canaries is believed.
+    /// Whether the daemon itself is cut off: then nothing is believed but the canaries and what looks at this host
+    /// alone.
     #[must_use]
     pub fn is_isolated(&self) -> bool {
         self.isolated.load(Ordering::Relaxed)
@@ -73,10 +77,12 @@ impl Observer {
             self.ask_canaries();
         }
         // A canary that fails while most others do says something about the link, not about its target.
-        let status = if self.is_isolated() { Status::Unknown } else { result.status };
+        let doubted = self.is_isolated() && !unit.settings.local;
+        let status = if doubted { Status::Unknown } else { result.status };
         let failure = result.failure.as_ref();
         let why = failure.map_or(("", ""), |failure| (failure.reason.as_str(), failure.message.as_str()));
-        if self.chronicle.status(&unit.name, status, began, why) && self.roots.load().contains(&unit.name) {
+        let changed = self.chronicle.status(&unit.name, status, began, why);
+        if changed && self.roots.load().contains(&unit.name) || self.causes.lock().is_aftermath(&unit.name) {
             self.tell_dependencies();
         }
     }
@@ -97,7 +103,7 @@ impl Observer {
         event.message = message.to_owned();
         event.recovery_seconds = transition.recovery_duration().map(|duration| duration.as_secs_f64());
         self.chronicle.transition(event);
-        if self.roots.load().contains(&guard.name) {
+        if self.roots.load().contains(&guard.name) || self.causes.lock().is_aftermath(&guard.name) {
             self.tell_dependencies();
         }
     }
@@ -114,7 +120,7 @@ impl Observer {
     /// The root cause of every check with a failing dependency, as alerting was told.
     #[must_use]
     pub fn root_causes(&self) -> Arc<HashMap<String, String>> {
-        Arc::clone(&self.told.lock())
+        self.causes.lock().told()
     }
 
     /// Recovery figures, flapping, and whether the daemon is cut off.
@@ -129,26 +135,39 @@ impl Observer {
 
     fn ask_canaries(&self) {
         let before = self.chronicle.isolated_since();
-        let verdict = canary::judge(&self.units.read(), before);
+        let units = self.units.read().clone();
+        let verdict = canary::judge(&units, before);
         let now = self.clock.now();
+        let mut answering = self.answering.lock();
         match (before, verdict.isolated_since) {
-            (None, Some(since)) => {
-                self.isolated.store(true, Ordering::Relaxed);
-                let message = format!("{} of {} canaries fail", verdict.failing, verdict.total);
-                tracing::error!(failing = verdict.failing, canaries = verdict.total, "monitor_isolated");
-                self.chronicle.record(Event::daemon(EventKind::MonitorIsolated, now, Some(since), &message));
-                self.tell_dependencies();
-                self.alert(canary::alert(since, None, now));
-            }
+            (None, Some(since)) => self.cut_off(since, &verdict, now),
+            (Some(_), Some(_)) => *answering = None,
             (Some(since), None) => {
-                self.isolated.store(false, Ordering::Relaxed);
-                tracing::warn!("monitor_connected");
-                self.chronicle.record(Event::daemon(EventKind::MonitorConnected, now, Some(since), ""));
-                self.alert(canary::alert(since, Some(now), now));
-                self.tell_dependencies();
+                let from = *answering.get_or_insert(now);
+                if canary::is_confirmed(&units, from, now) {
+                    *answering = None;
+                    self.connected(since, now);
+                }
             }
-            _ => {}
+            (None, None) => {}
         }
+    }
+
+    fn cut_off(&self, since: Timestamp, verdict: &canary::Verdict, now: Timestamp) {
+        self.isolated.store(true, Ordering::Relaxed);
+        let message = format!("{} of {} canaries fail", verdict.failing, verdict.total);
+        tracing::error!(failing = verdict.failing, canaries = verdict.total, "monitor_isolated");
+        self.chronicle.record(Event::daemon(EventKind::MonitorIsolated, now, Some(since), &message));
+        self.tell_dependencies();
+        self.alert(canary::alert(since, None, now));
+    }
+
+    fn connected(&self, since: Timestamp, now: Timestamp) {
+        self.isolated.store(false, Ordering::Relaxed);
+        tracing::warn!("monitor_connected");
+        self.chronicle.record(Event::daemon(EventKind::MonitorConnected, now, Some(since), ""));
+        self.alert(canary::alert(since, Some(now), now));
+        self.tell_dependencies();
     }
 
     fn alert(&self, alert: breakwatch_model::Alert) {
@@ -157,16 +176,16 @@ impl Observer {
 
     fn tell_dependencies(&self) {
         let units = self.units.read();
-        let mut told = self.told.lock();
-        let causes: HashMap<String, String> = if self.is_isolated() {
-            units.keys().map(|name| (name.to_string(), MONITOR.to_owned())).collect()
-        } else {
-            dependencies::root_causes(&units, self.clock.now())
-        };
-        if **told != causes {
-            *told = Arc::new(causes.clone());
+        let now = self.clock.now();
+        let mut known = self.causes.lock();
+        let mut causes = dependencies::root_causes(&units, now);
+        if self.is_isolated() {
+            let doubted = units.values().filter(|unit| !unit.settings.local);
+            causes.extend(doubted.map(|unit| (unit.name.to_string(), MONITOR.to_owned())));
+        }
+        if let Some(causes) = known.update(causes, &units, now) {
             self.alerting.tell(Input::Call(Box::new(move |alerting, _| {
-                alerting.set_dependency_silences(causes);
+                alerting.set_dependency_silences(Arc::unwrap_or_clone(causes));
                 Box::new(|| {})
             })));
         }

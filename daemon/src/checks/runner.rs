@@ -76,7 +76,8 @@ impl Runner {
         );
         let began = self.clock.now();
         let result = self.confirmed(unit).instrument(span.clone()).await;
-        let result = if unit.settings.canary { result } else { self.believed(result) };
+        let believed = unit.settings.canary || unit.settings.local;
+        let result = if believed { result } else { self.unless_cut_off(result) };
         span.record("status", result.status.as_str());
         if let Some(failure) = &result.failure {
             span.record("reason", failure.reason.as_str());
@@ -93,7 +94,7 @@ impl Runner {
     }
 
     /// While the daemon itself is cut off a result says nothing about its target.
-    fn believed(&self, result: CheckResult) -> CheckResult {
+    fn unless_cut_off(&self, result: CheckResult) -> CheckResult {
         if !self.observer.is_isolated() {
             return result;
         }
@@ -114,7 +115,8 @@ impl Runner {
         self.publish(unit, &result, grid, began);
         let now = self.clock.monotonic();
         // Cut off, breakers stay as they are: the permit is dropped, which counts as cancelled.
-        if let Some(outcome) = outcome(&result).filter(|_| !self.observer.is_isolated()) {
+        let frozen = self.observer.is_isolated() && !unit.settings.local;
+        if let Some(outcome) = outcome(&result).filter(|_| !frozen) {
             let _ = permit.record_timed(outcome, result.duration, now);
         }
         self.end(unit, grid, Some(result.status))
@@ -201,7 +203,12 @@ impl Runner {
     /// When the next run is due, and how long the last result stays current because of it.
     fn end(&self, unit: &CheckUnit, grid: Grid, status: Option<Status>) -> RunEnd {
         let now = self.clock.monotonic();
-        let next_due = grid.next(now, demand(unit));
+        // Cut off, canaries are asked often: everything else waits for their answer.
+        let demand = match unit.settings.canary && self.observer.is_isolated() {
+            true => Demand::Within(unit.settings.retry_interval),
+            false => demand(unit),
+        };
+        let next_due = grid.next(now, demand);
         let wait = next_due.saturating_duration_since(now);
         let until = self.clock.now() + wait + unit.settings.timeout + GRACE;
         unit.state.lock().extend(until);
@@ -233,10 +240,16 @@ fn outcome(result: &CheckResult) -> Option<Outcome> {
     }
 }
 
+/// Whether a run that failed for this reason has found nothing out about its target: it could not look (`internal`),
+/// its program could not be started (`spawn`) or was ended before it had decided (`signal`).
+const fn says_nothing(reason: FailureReason) -> bool {
+    matches!(reason, FailureReason::Internal | FailureReason::Spawn | FailureReason::Signal)
+}
+
 /// The status of a run: the worst of its judgements and its failure.
 fn verdict(end: Result<(), CheckFailure>, rec: &Recorder, negate: bool) -> (Status, Option<CheckFailure>) {
     let (status, failure) = match end {
-        Err(failure) if failure.reason == FailureReason::Internal => (Status::Unknown, Some(failure)),
+        Err(failure) if says_nothing(failure.reason) => (Status::Unknown, Some(failure)),
         Err(failure) => (Status::Unhealthy, Some(failure)),
         Ok(()) => judged(rec),
     };

@@ -45,6 +45,8 @@ pub struct CheckSettings {
     pub negate: bool,
     /// Whether it tells an outage of the daemon's own link from one of its targets.
     pub canary: bool,
+    /// Looks at this host alone and depends on nothing else: believed even while the daemon is cut off.
+    pub local: bool,
     /// Labels the user gave.
     pub labels: Labels,
     /// How bad a failure is for the whole.

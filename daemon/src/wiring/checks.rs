@@ -1,6 +1,6 @@
 //! From configured checks to running ones; a reload keeps what has not changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use breakwatch_breaker::Snapshot;
@@ -91,7 +91,8 @@ pub fn build(
             next.insert(name, Arc::clone(unit));
             continue;
         }
-        let unit = CheckUnit::new(id.clone(), plugin(check, units), settings(check), fingerprint, guard);
+        let unit =
+            CheckUnit::new(id.clone(), plugin(check, units), settings(check, config), fingerprint, guard);
         match before {
             Some(before) => unit.inherit(before),
             None => unit.set_paused(restored.paused.get(&*name).copied().unwrap_or(check.paused)),
@@ -115,7 +116,21 @@ fn plugin(check: &CheckConfig, units: &Units) -> Arc<dyn Check> {
     }
 }
 
-fn settings(check: &CheckConfig) -> CheckSettings {
+/// Whether a check and everything it depends on need nothing beyond this host. A group has no link of its own: its
+/// members say what they know.
+fn is_local(check: &CheckConfig, config: &Config) -> bool {
+    let (mut seen, mut ahead) = (BTreeSet::new(), vec![check]);
+    while let Some(check) = ahead.pop() {
+        if !check.local {
+            return false;
+        }
+        let dependencies = check.depends_on.iter().filter_map(|(id, _)| config.checks.get(id));
+        ahead.extend(dependencies.filter(|dependency| seen.insert(&dependency.id)));
+    }
+    true
+}
+
+fn settings(check: &CheckConfig, config: &Config) -> CheckSettings {
     CheckSettings {
         interval: check.interval,
         timeout: check.timeout,
@@ -129,6 +144,7 @@ fn settings(check: &CheckConfig) -> CheckSettings {
         start_grace: check.start_grace,
         negate: check.negate,
         canary: check.canary,
+        local: is_local(check, config),
         labels: check.labels.clone(),
         impact: check.impact,
         category: if check.category.is_empty() { "uncategorized".to_owned() } else { check.category.clone() },

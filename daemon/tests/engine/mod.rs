@@ -50,6 +50,8 @@ pub enum Act {
     Hangs,
     /// The daemon could not look.
     Local,
+    /// Fails at once, for this reason.
+    FailsAs(FailureReason),
 }
 
 /// At once, and works.
@@ -106,6 +108,7 @@ impl Check for Scripted {
             }
             Act::Panics => panic!("scripted"),
             Act::Hangs => std::future::pending().await,
+            Act::FailsAs(reason) => Err(CheckFailure::new(reason, "scripted")),
             Act::Local => Err(CheckFailure::new(FailureReason::Internal, "no file descriptor")),
         };
         self.attempts.lock()[index].1 = Some(self.since());
@@ -144,6 +147,7 @@ pub fn settings() -> CheckSettings {
         start_grace: Duration::ZERO,
         negate: false,
         canary: false,
+        local: false,
         labels: Labels::empty(),
         impact: Impact::High,
         category: "all".to_owned(),

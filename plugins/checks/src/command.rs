@@ -64,7 +64,8 @@ const FIELDS: &[Field] = &[
         default: "exit_code",
         help: "`exit_code`: healthy if the code is accepted. `nagios`: 0 healthy, 1 degraded, 2 unhealthy, else \
                unknown, with performance data as series. `number`: the output is a number, judged by `value`. \
-               `regex`: the output must match.",
+               `regex`: the output must match. A program that cannot be started, or is ended by a signal, has found \
+               nothing out: unknown.",
     },
     Field {
         name: "exit_codes",

@@ -10,6 +10,10 @@ use super::words::{SHOWN, with_words};
 use crate::pattern;
 use crate::report::clean;
 
+/// What a shell (and `env`, `nice`, `prlimit`) says of a program that it could not execute or not find. Source: POSIX
+/// XCU 2.8.2.
+const NEVER_RAN: [i32; 2] = [126, 127];
+
 /// How a program is judged.
 pub(super) enum Verdict {
     /// As a Nagios plugin.
@@ -108,7 +112,8 @@ impl Plain {
         if self.accepted.contains(&code) {
             return Ok(());
         }
-        let failure = CheckFailure::new(FailureReason::Status, with_words(format!("exit code {code}"), said));
+        let reason = if NEVER_RAN.contains(&code) { FailureReason::Spawn } else { FailureReason::Status };
+        let failure = CheckFailure::new(reason, with_words(format!("exit code {code}"), said));
         if self.degraded.contains(&code) {
             rec.degrade(failure);
             return Ok(());

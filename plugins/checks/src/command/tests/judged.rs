@@ -33,6 +33,17 @@ async fn exit_codes() {
 }
 
 #[tokio::test]
+async fn what_the_shell_could_not_run_has_found_nothing_out() {
+    let run = sh("/nowhere/plugin", json!({})).await;
+    assert_eq!(run.failure().reason, FailureReason::Spawn, "{}", run.failure());
+    assert!(run.failure().message.starts_with("exit code 127: "), "{}", run.failure());
+    let run = sh("/etc/passwd", json!({})).await;
+    assert_eq!(run.failure().reason, FailureReason::Spawn, "{}", run.failure());
+    let run = sh("exit 42", json!({})).await;
+    assert_eq!(run.failure().reason, FailureReason::Status);
+}
+
+#[tokio::test]
 async fn signals_have_names() {
     let run = sh("kill -SEGV $$", json!({})).await;
     assert_eq!(run.failure().reason, FailureReason::Signal);
