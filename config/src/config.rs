@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use breakwatch_plugin_api::{ComponentId, Diagnostics, Node, Section};
 
 use crate::alerting::AlertingConfig;
+use crate::bulkheads::BulkheadsConfig;
 use crate::check::{self, CheckConfig};
 use crate::components::{self, ExporterConfig, ReceiverConfig};
 use crate::defaults::Defaults;
@@ -25,6 +26,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// Checks and groups by id.
     pub checks: BTreeMap<ComponentId, CheckConfig>,
+    /// How many runs may be under way at once, by kind of check and by host.
+    pub bulkheads: BulkheadsConfig,
     /// Rule files and how they are evaluated.
     pub rules: RulesConfig,
     /// The Alertmanager configuration; its owner reads the node.
@@ -82,6 +85,7 @@ impl Config {
         let defaults = Defaults::read(root.section("defaults"));
         let checks = check::read_all(root.get("checks"), &defaults, tables.checks, diagnostics);
         let config = Self {
+            bulkheads: BulkheadsConfig::read(root.get("bulkheads"), tables.checks, diagnostics),
             rules: RulesConfig::read(root.section("rules")),
             alerting: AlertingConfig::read(root.get("alerting"), diagnostics),
             exporters: components::read_exporters(root.get("exporters"), tables.exporters, diagnostics),

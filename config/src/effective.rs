@@ -42,6 +42,16 @@ fn fill_check(node: &mut Node, check: &CheckConfig) {
 }
 
 fn fill_sections(root: &mut Node, config: &Config) {
+    at(root, "bulkheads", |bulkheads| {
+        let named = config.bulkheads.own.iter().map(|(name, limits)| (name.as_str(), limits));
+        let general = [("kind", &config.bulkheads.kind), ("host", &config.bulkheads.host)];
+        for (name, limits) in general.into_iter().chain(named) {
+            at(bulkheads, name, |bulkhead| {
+                fill(bulkhead, "max_concurrent", &limits.max_concurrent.to_string());
+                fill(bulkhead, "max_queued", &limits.max_queued.to_string());
+            });
+        }
+    });
     at(root, "rules", |rules| {
         fill(rules, "shipped", if config.rules.shipped { "true" } else { "false" });
         fill(rules, "evaluation_interval", &format_duration(config.rules.evaluation_interval));

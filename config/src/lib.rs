@@ -12,6 +12,7 @@
 
 mod alerting;
 mod breaker;
+mod bulkheads;
 mod check;
 mod components;
 mod config;
@@ -36,6 +37,7 @@ mod yaml;
 
 pub use alerting::AlertingConfig;
 pub use breaker::{BreakerSettings, BreakerWindow};
+pub use bulkheads::{BulkheadLimits, BulkheadsConfig};
 pub use check::group::{Group, MinHealthy};
 pub use check::{COMMON_FIELDS, CheckConfig, CheckKind};
 pub use components::{ExporterConfig, ReceiverConfig};

@@ -9,8 +9,8 @@ mod common;
 use std::time::Duration;
 
 use breakwatch_config::{
-    BreakerWindow, CheckKind, Config, EMBEDDED, LogFormat, LogLevel, MinHealthy, OtlpProtocol, ProbeWhenOpen,
-    Role, print_check, print_config,
+    BreakerWindow, BulkheadLimits, BulkheadsConfig, CheckKind, Config, EMBEDDED, LogFormat, LogLevel,
+    MinHealthy, OtlpProtocol, ProbeWhenOpen, Role, print_check, print_config,
 };
 use breakwatch_model::Impact;
 use breakwatch_plugin_api::{ComponentId, Diagnostics};
@@ -115,6 +115,24 @@ fn every_setting_arrives() {
     assert_eq!((group.members.len(), group.min_healthy), (3, MinHealthy::Count(2)));
     assert!(!config.checks.contains_key(&id("http/off")) && !config.exporters.contains_key(&id("otlp/off")));
     assert_eq!(config.exporters[&id("otlp/main")].breaker.preset, Some("notifications"));
+}
+
+#[test]
+fn a_bulkhead_has_the_limits_of_its_class_where_it_has_none_of_its_own() {
+    let limits = |max_concurrent, max_queued, queue_timeout: Option<u64>| BulkheadLimits {
+        max_concurrent,
+        max_queued,
+        queue_timeout: queue_timeout.map(Duration::from_secs),
+    };
+    let bulkheads = read("everything.yml").bulkheads;
+    assert_eq!(bulkheads.limits("kind/tcp"), limits(2048, 500, None));
+    assert_eq!(bulkheads.limits("kind/http"), limits(64, 500, Some(2)));
+    assert_eq!(bulkheads.limits("kind/command"), limits(256, 500, None), "each run is a process");
+    assert_eq!(bulkheads.limits("host/a.example.org"), limits(8, 0, None));
+    assert_eq!(bulkheads.limits("host/[::1]"), limits(8, 20, None));
+    let untouched = read("minimal.yml").bulkheads;
+    assert_eq!(untouched, BulkheadsConfig::default());
+    assert_eq!(untouched.limits("host/a.example.org"), limits(32, 1000, None));
 }
 
 #[test]

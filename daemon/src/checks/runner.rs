@@ -50,8 +50,8 @@ pub struct RunEnd {
 }
 
 impl Runner {
-    /// Runs a check once, confirm retries included.
-    pub async fn run(&self, unit: &Arc<CheckUnit>, grid: Grid) -> RunEnd {
+    /// Runs a check once, confirm retries included. `due` is when a scheduled run should have started.
+    pub async fn run(&self, unit: &Arc<CheckUnit>, grid: Grid, due: Option<Instant>) -> RunEnd {
         let slots = self.bulkheads.enter(&unit.id.kind, &unit.target, unit.settings.timeout).await;
         let _slots = match slots {
             Ok(slots) => slots,
@@ -66,6 +66,10 @@ impl Runner {
             }
             Err(_) => return self.end(unit, grid, None),
         };
+        // Only now: waiting for a slot is delay too.
+        if let Some(due) = due {
+            self.instruments.run_started(self.clock.monotonic().saturating_duration_since(due));
+        }
         let span = tracing::info_span!(
             "check.run",
             check = &*unit.name,

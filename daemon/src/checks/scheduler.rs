@@ -170,18 +170,18 @@ impl Scheduler {
                 slot.due = slot.grid.after(now);
                 self.due.push(Reverse((slot.due, name)));
             } else {
-                self.runner.instruments.run_started(now.saturating_duration_since(due));
-                self.start(&name);
+                self.start(&name, Some(due));
             }
         }
     }
 
-    fn start(&mut self, name: &Arc<str>) {
+    /// Starts a run. `due` is when it should have started, unless somebody asked for it now.
+    fn start(&mut self, name: &Arc<str>, due: Option<Instant>) {
         let Some(slot) = self.slots.get_mut(name) else { return };
         slot.running = true;
         let (runner, unit, grid, name) =
             (self.runner.clone(), Arc::clone(&slot.unit), slot.grid, Arc::clone(name));
-        self.runs.spawn(async move { (name, runner.run(&unit, grid).await) });
+        self.runs.spawn(async move { (name, runner.run(&unit, grid, due).await) });
     }
 
     fn ended(&mut self, ended: Result<(Arc<str>, RunEnd), tokio::task::JoinError>) {
@@ -244,7 +244,7 @@ impl Scheduler {
             slot.waiters.push(answer);
         }
         if !running {
-            self.start(&name);
+            self.start(&name, None);
         }
     }
 

@@ -1,8 +1,6 @@
 //! The commands; the options of each stand with the command itself.
 
-use std::path::PathBuf;
-
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use super::alert::Alert;
 use super::backtest::RulesCommand;
@@ -13,6 +11,7 @@ use super::components::Components;
 use super::events::Events;
 use super::explain::Explain;
 use super::notify::Notify;
+use super::options::ConfigFiles;
 use super::query::Query;
 use super::report::Report;
 use super::routes::Routes;
@@ -102,23 +101,4 @@ pub enum Command {
     Completions(Completions),
     /// Write man pages.
     Man(Man),
-}
-
-/// Which configuration files.
-#[derive(ClapArgs, Debug, Clone, Default)]
-pub struct ConfigFiles {
-    /// A configuration file. May be given several times: later files are merged over earlier ones.
-    #[arg(long, short, value_name = "FILE", env = "BREAKWATCH_CONFIG", value_delimiter = ':')]
-    pub config: Vec<PathBuf>,
-}
-
-/// How to reach the running daemon.
-#[derive(ClapArgs, Debug, Clone)]
-pub struct Daemon {
-    /// Where the daemon listens.
-    #[arg(long, value_name = "URL", env = "BREAKWATCH_URL", default_value = "http://127.0.0.1:9475")]
-    pub url: String,
-    /// The file with the daemon's token; by default looked for in the usual data directories.
-    #[arg(long, value_name = "FILE", env = "BREAKWATCH_TOKEN_FILE")]
-    pub token_file: Option<PathBuf>,
 }

@@ -15,8 +15,8 @@ use breakwatch_plugin_api::format_duration;
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use super::args::Daemon;
 use super::exit::Exit;
+use super::options::Daemon;
 use super::output::{Format, complain, say, table};
 use super::query::{duration, parse_time};
 use super::rules::read_file;

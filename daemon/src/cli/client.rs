@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
-use super::args::Daemon;
 use super::exit::Exit;
+use super::options::Daemon;
 use crate::http::auth::TOKEN_FILE;
 
 /// Where the token is looked for when the command line does not say.

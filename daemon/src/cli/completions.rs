@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args as ClapArgs, CommandFactory as _};
+use clap::{Args as ClapArgs, Command};
 
-use super::args::Args;
 use super::exit::Exit;
 use super::output::say;
 
@@ -27,9 +26,9 @@ pub struct Man {
 ///
 /// # Errors
 /// Never; the signature is that of every command.
-pub fn run(args: &Completions) -> Result<ExitCode, Exit> {
+pub fn run(args: &Completions, program: &mut Command) -> Result<ExitCode, Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Args::command(), "breakwatch", &mut script);
+    clap_complete::generate(args.shell, program, "breakwatch", &mut script);
     say(&String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
 }
@@ -38,9 +37,9 @@ pub fn run(args: &Completions) -> Result<ExitCode, Exit> {
 ///
 /// # Errors
 /// When the directory cannot be written to.
-pub fn man(args: &Man) -> Result<ExitCode, Exit> {
+pub fn man(args: &Man, program: Command) -> Result<ExitCode, Exit> {
     let failed = |error: std::io::Error| Exit::Failed(format!("{}: {error}", args.directory.display()));
     std::fs::create_dir_all(&args.directory).map_err(failed)?;
-    clap_mangen::generate_to(Args::command(), &args.directory).map_err(failed)?;
+    clap_mangen::generate_to(program, &args.directory).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args as ClapArgs;
 
-use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
+use super::options::Daemon;
 use super::output::{Format, say};
 
 /// `explain`.

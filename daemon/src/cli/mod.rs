@@ -12,6 +12,7 @@ mod events;
 mod exit;
 mod explain;
 mod notify;
+mod options;
 mod output;
 mod query;
 mod report;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 pub use args::Args;
 use args::Command;
 use backtest::RulesCommand;
+use clap::CommandFactory as _;
 pub use exit::Exit;
 use test_rules::TestCommand;
 
@@ -57,8 +59,8 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => store::backup(&args),
         Command::Restore(args) => store::restore(&args),
         Command::Store(args) => store::run(&args),
-        Command::Completions(completions) => completions::run(&completions),
-        Command::Man(man) => completions::man(&man),
+        Command::Completions(completions) => completions::run(&completions, &mut Args::command()),
+        Command::Man(man) => completions::man(&man, Args::command()),
     };
     match outcome {
         Ok(code) => code,

@@ -8,9 +8,9 @@ use breakwatch_model::{Alert, AlertStatus, Clock as _, Labels, SystemClock, Time
 use breakwatch_plugin_api::{Notification, Notifier, Receipt, TransitionKind};
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::args::ConfigFiles;
 use super::client::block_on;
 use super::exit::Exit;
+use super::options::ConfigFiles;
 use super::output::{Colour, paint, say};
 
 /// `notify`.

@@ -8,8 +8,8 @@ use breakwatch_model::Labels;
 use breakwatch_plugin_api::format_duration;
 use clap::{Args as ClapArgs, Subcommand};
 
-use super::args::ConfigFiles;
 use super::exit::Exit;
+use super::options::ConfigFiles;
 use super::output::say;
 
 /// `routes`.

@@ -9,8 +9,8 @@ use breakwatch_model::{Clock, SystemClock};
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::args::ConfigFiles;
 use super::exit::Exit;
+use super::options::ConfigFiles;
 use crate::systemd::Systemd;
 use crate::telemetry::logging::{self, Format, LogSettings};
 use crate::wiring::daemon::{Daemon, StartError};

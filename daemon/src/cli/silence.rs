@@ -9,9 +9,9 @@ use breakwatch_plugin_api::parse_duration;
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::{Value, json};
 
-use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
+use super::options::Daemon;
 use super::output::{Format, say, table};
 
 /// `silence`.

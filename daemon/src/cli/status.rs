@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
-use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
+use super::options::Daemon;
 use super::output::{Format, colour_of, paint, say, table};
 
 /// `status`.

@@ -12,9 +12,9 @@ use breakwatch_store::{DataDir, History, HistoryOptions, admin};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
-use super::args::Daemon;
 use super::client::{ApiClient, block_on};
 use super::exit::Exit;
+use super::options::Daemon;
 use super::output::{Format, say, table};
 
 /// `backup`.

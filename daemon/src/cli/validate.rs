@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::args::ConfigFiles;
 use super::exit::Exit;
+use super::options::ConfigFiles;
 use super::output::say;
 use crate::wiring::load;
 

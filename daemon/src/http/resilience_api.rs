@@ -63,14 +63,15 @@ fn find(shared: &Shared, name: &str) -> Result<Arc<Bulkhead>, ApiError> {
 }
 
 fn describe(bulkhead: &Bulkhead) -> Value {
-    let (stats, limits) = (bulkhead.stats(), bulkhead.limits);
+    let (stats, limits) = (bulkhead.stats(), bulkhead.limits());
     json!({
         "name": &*bulkhead.name,
         "max_concurrent": limits.max_concurrent,
         "max_queued": limits.max_queued,
+        "queue_timeout": limits.queue_timeout.map(|timeout| timeout.as_secs_f64()),
         "active": stats.active,
         "queued": stats.queued,
-        "utilization": stats.active as f64 / limits.max_concurrent as f64,
+        "utilization": bulkhead.utilization(),
         "calls": stats.calls,
         "rejected": stats.rejected,
         "timeouts": stats.timeouts,
@@ -83,10 +84,7 @@ async fn summary(State(shared): State<Arc<Shared>>) -> Response {
     let in_state = |state| guards.iter().filter(|guard| guard.breaker.state() == state).count();
     let flapping = guards.iter().filter(|guard| shared.observer.chronicle.is_flapping(&guard.name)).count();
     let bulkheads = shared.bulkheads.list();
-    let all: Vec<_> = bulkheads.iter().map(|bulkhead| (bulkhead.stats(), bulkhead.limits)).collect();
-    let share = |(stats, limits): &(crate::bulkhead::Stats, crate::bulkhead::Limits)| {
-        stats.active as f64 / limits.max_concurrent as f64
-    };
+    let all: Vec<_> = bulkheads.iter().map(|bulkhead| bulkhead.stats()).collect();
     let (units, now) = (shared.checks(), shared.clock.now());
     let checks: serde_json::Map<String, Value> = Status::ALL
         .into_iter()
@@ -109,10 +107,10 @@ async fn summary(State(shared): State<Arc<Shared>>) -> Response {
         },
         "bulkheads": {
             "total": all.len(),
-            "active": all.iter().map(|(stats, _)| stats.active).sum::<usize>(),
-            "queued": all.iter().map(|(stats, _)| stats.queued).sum::<usize>(),
-            "rejected": all.iter().map(|(stats, _)| stats.rejected + stats.timeouts).sum::<u64>(),
-            "highest_utilization": all.iter().map(share).fold(0.0, f64::max),
+            "active": all.iter().map(|stats| stats.active).sum::<usize>(),
+            "queued": all.iter().map(|stats| stats.queued).sum::<usize>(),
+            "rejected": all.iter().map(|stats| stats.rejected + stats.timeouts).sum::<u64>(),
+            "highest_utilization": bulkheads.iter().map(|bulkhead| bulkhead.utilization()).fold(0.0, f64::max),
         },
         "checks": checks,
         "alerts": { "firing": alerts.firing.len(), "outbox": alerts.outbox },

@@ -220,7 +220,8 @@ impl Core {
             .map_err(StartError::Config)?;
 
         let publisher = Publisher::new(self.writer.clone(), self.instruments.clone());
-        let bulkheads = Arc::new(Bulkheads::new(Arc::clone(&clock)));
+        let bulkheads = Arc::new(Bulkheads::new(config.bulkheads.clone(), Arc::clone(&clock)));
+        bulkheads.fit(self.units.read().values().map(|unit| (&*unit.id.kind, &*unit.target)));
         let runner = Runner {
             clock: Arc::clone(&clock),
             publisher: publisher.clone(),

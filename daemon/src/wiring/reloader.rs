@@ -118,7 +118,8 @@ impl Reloader {
         }
         shared.observer.refresh();
         let units = shared.checks();
-        shared.bulkheads.retain(units.iter().map(|unit| (&*unit.id.kind, &*unit.target)));
+        shared.bulkheads.configure(config.bulkheads.clone());
+        shared.bulkheads.fit(units.iter().map(|unit| (&*unit.id.kind, &*unit.target)));
         shared.alerting.tell(Input::Reload(Box::new(receivers)));
         let breakers = Arc::clone(&shared.breakers);
         let open = move |_: &str, name: &str| breakers.is_open(name);

@@ -20,6 +20,7 @@ use breakwatch::checks::series::{Identity, SeriesWriter};
 use breakwatch::checks::unit::{CheckSettings, CheckUnit, ProbePace, Units};
 use breakwatch::telemetry::instruments::Instruments;
 use breakwatch_breaker::{Config, Preset, State};
+use breakwatch_config::BulkheadsConfig;
 use breakwatch_model::{
     CancelToken, CheckFailure, Clock as _, FailureReason, Impact, Labels, Matcher, Queryable as _, Sample,
     SelectHints, Status, TimeRange, Timestamp,
@@ -190,7 +191,7 @@ impl Engine {
             instruments,
             observer,
             changes: Changes::default(),
-            bulkheads: Arc::new(Bulkheads::new(Arc::clone(&clock) as _)),
+            bulkheads: Arc::new(Bulkheads::new(BulkheadsConfig::default(), Arc::clone(&clock) as _)),
             started: origin,
         };
         Self {

@@ -10,9 +10,9 @@ use breakwatch_promql::{Engine, Value};
 use breakwatch_store::{DataDir, History, HistoryOptions, Retention};
 use serde::Deserialize;
 
-use crate::cli::args::Daemon;
 use crate::cli::client::{ApiClient, block_on};
 use crate::cli::exit::Exit;
+use crate::cli::options::Daemon;
 
 /// Points per series a range query may ask for, as the engine and the API limit it.
 pub(super) const MAX_POINTS: i64 = 11_000;
