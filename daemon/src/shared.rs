@@ -7,7 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use breakwatch_model::{Batch, Clock, Queryable, StateStore, StorageError, Table, Timestamp};
 use breakwatch_promql::Engine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::alerting;
@@ -190,7 +190,7 @@ impl Shared {
 }
 
 /// A line of the audit log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// Who, as far as the credentials tell.
     pub actor: String,

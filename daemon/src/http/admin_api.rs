@@ -10,9 +10,9 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::auth::Auth;
+use super::audit;
 use super::error::{ApiError, ErrorKind, success};
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// Where to.
 #[derive(Deserialize)]
@@ -31,14 +31,8 @@ pub(super) async fn backup(
     if !body.directory.is_absolute() {
         return Err(ApiError::bad_data("the directory must be an absolute path of the daemon's host"));
     }
-    let entry = AuditEntry {
-        actor: Auth::actor(&headers),
-        action: "store.backup".to_owned(),
-        subject: body.directory.display().to_string(),
-        reason: String::new(),
-    };
+    audit::note(&shared, &headers, "store.backup", body.directory.display().to_string(), "").await?;
     let internal = |error: String| ApiError::new(ErrorKind::Internal, error);
-    shared.audit(entry).await.map_err(|error| internal(error.to_string()))?;
     let store = shared.store.clone();
     let made = tokio::task::spawn_blocking(move || store.backup(&body.directory)).await;
     let made =

@@ -42,10 +42,20 @@ pub enum Refusal {
     Misdirected,
 }
 
+/// What the audit log calls a token without a name.
+const UNNAMED_TOKEN: &str = "token";
+
+/// A token as it is kept: by its digest.
+struct KnownToken {
+    name: String,
+    digest: [u8; 32],
+    access: Access,
+}
+
 /// The credentials the daemon accepts. Only digests are kept.
 #[derive(Default)]
 pub struct Auth {
-    tokens: Vec<([u8; 32], Access)>,
+    tokens: Vec<KnownToken>,
     basic: BTreeMap<String, ([u8; 32], Access)>,
     /// Whether reading needs credentials too.
     read_protected: bool,
@@ -54,9 +64,10 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Accepts a bearer token.
-    pub fn add_token(&mut self, token: &Secret, access: Access) {
-        self.tokens.push((digest(token.expose()), access));
+    /// Accepts a bearer token. `name` says in the audit log whose it is.
+    pub fn add_token(&mut self, name: &str, token: &Secret, access: Access) {
+        let name = if name.is_empty() { UNNAMED_TOKEN } else { name };
+        self.tokens.push(KnownToken { name: name.to_owned(), digest: digest(token.expose()), access });
     }
 
     /// Accepts a user with a password.
@@ -101,28 +112,29 @@ impl Auth {
         }
     }
 
-    /// Who is asking, for the audit log.
+    /// Who is asking, for the audit log: a user, or the name of a token.
     #[must_use]
-    pub fn actor(headers: &HeaderMap) -> String {
-        match credentials(headers) {
-            Some(Credentials::Basic(user, _)) => user,
-            Some(Credentials::Bearer(_)) => "token".to_owned(),
-            None => "anonymous".to_owned(),
-        }
+    pub fn actor(&self, headers: &HeaderMap) -> String {
+        self.known(headers).map_or_else(|| "anonymous".to_owned(), |(name, _)| name)
     }
 
     fn power(&self, headers: &HeaderMap) -> Option<Access> {
+        self.known(headers).map(|(_, access)| access)
+    }
+
+    /// Whose credentials these are, and what they allow.
+    fn known(&self, headers: &HeaderMap) -> Option<(String, Access)> {
         match credentials(headers)? {
             Credentials::Bearer(token) => {
                 let given = digest(&token);
                 // Every entry is compared, so that time tells nothing about which one was near.
-                let matching = self.tokens.iter().filter(|(known, _)| same(known, &given));
-                matching.map(|(_, access)| *access).max()
+                let matching = self.tokens.iter().filter(|known| same(&known.digest, &given));
+                matching.max_by_key(|known| known.access).map(|known| (known.name.clone(), known.access))
             }
             Credentials::Basic(user, password) => {
                 let given = digest(&password);
                 let (known, access) = self.basic.get(&user)?;
-                same(known, &given).then_some(*access)
+                same(known, &given).then_some((user, *access))
             }
         }
     }
@@ -220,8 +232,8 @@ mod tests {
 
     fn auth() -> Auth {
         let mut auth = Auth::default();
-        auth.add_token(&Secret::new("admin-token"), Access::Admin);
-        auth.add_token(&Secret::new("read-token"), Access::Read);
+        auth.add_token("deploy", &Secret::new("admin-token"), Access::Admin);
+        auth.add_token("", &Secret::new("read-token"), Access::Read);
         auth.add_user("ops", &Secret::new("pw"), Access::Operate);
         auth.allow_hosts(["127.0.0.1".to_owned(), "::1".to_owned(), "Watch.example".to_owned()]);
         auth
@@ -243,6 +255,21 @@ mod tests {
         assert_eq!(check(Access::Admin, &[("authorization", "Bearer admin-token")]), Ok(()));
         assert_eq!(check(Access::Operate, &[("authorization", "Basic b3BzOnB3")]), Ok(()));
         assert_eq!(check(Access::Read, &[]), Ok(()));
+    }
+
+    #[test]
+    fn the_audit_log_names_users_and_tokens_and_believes_nobody_else() {
+        let auth = auth();
+        for (credentials, actor) in [
+            ("Bearer admin-token", "deploy"),
+            ("Bearer read-token", "token"),
+            ("Bearer guessed", "anonymous"),
+            ("Basic b3BzOnB3", "ops"),
+            ("Basic b3BzOndyb25n", "anonymous"),
+        ] {
+            assert_eq!(auth.actor(&headers(&[("authorization", credentials)])), actor, "{credentials}");
+        }
+        assert_eq!(auth.actor(&HeaderMap::new()), "anonymous");
     }
 
     #[test]

@@ -11,10 +11,10 @@ use breakwatch_model::Clock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::auth::Auth;
+use super::audit;
 use super::error::{ApiError, ErrorKind, success};
 use crate::breakers::Guard;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// What can be done to a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,14 +86,7 @@ pub async fn act(
         serde_json::from_slice(&body).map_err(|error| ApiError::bad_data(format!("body: {error}")))?
     };
     // First the audit log: what cannot be written down is not done.
-    let entry = AuditEntry {
-        actor: Auth::actor(&headers),
-        action: format!("breaker.{word}"),
-        subject: guard.name.to_string(),
-        reason: body.reason.clone(),
-    };
-    let audited = shared.audit(entry).await;
-    audited.map_err(|error| ApiError::new(ErrorKind::Internal, format!("audit log: {error}")))?;
+    audit::note(&shared, &headers, format!("breaker.{word}"), &*guard.name, body.reason.as_str()).await?;
     apply(&guard, action, &body, &*shared.clock)?;
     shared.alerting.breaker_changed(&guard);
     let _ =

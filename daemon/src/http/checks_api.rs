@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -10,12 +11,12 @@ use breakwatch_model::{Batch, Table, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::auth::Auth;
+use super::audit;
 use super::error::{ApiError, ErrorKind, success};
 use crate::checks::scheduler::Command;
 use crate::checks::unit::CheckUnit;
 use crate::dependencies;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// `GET /api/v1/checks`.
 pub async fn list(State(shared): State<Arc<Shared>>) -> Response {
@@ -41,19 +42,14 @@ pub async fn act(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
     let (name, action) = path.rsplit_once('/').unwrap_or((&path, ""));
     let unit = find(&shared, name)?;
     if !matches!(action, "run" | "pause" | "resume") {
         return Err(ApiError::not_found(format!("no action {action:?}: use run, pause or resume")));
     }
-    let entry = AuditEntry {
-        actor: Auth::actor(&headers),
-        action: format!("check.{action}"),
-        subject: unit.name.to_string(),
-        reason: String::new(),
-    };
-    shared.audit(entry).await.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))?;
+    audit::note(&shared, &headers, format!("check.{action}"), &*unit.name, audit::reason(&body)?).await?;
     match action {
         "run" => run(&shared, &unit).await?,
         pause_or_resume => set_paused(&shared, &unit, pause_or_resume == "pause").await?,

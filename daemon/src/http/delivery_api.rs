@@ -14,12 +14,12 @@ use breakwatch_model::{Fingerprint, Table, TimeRange, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::audit;
 use super::auth::Access::{Operate, Read};
-use super::auth::Auth;
 use super::error::{ApiError, ErrorKind, success};
 use super::query::Params;
 use super::routes::Routes;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// The most records of the ledger that are read for one answer.
 const MAX_RECORDS: usize = 10_000;
@@ -129,8 +129,9 @@ async fn acknowledge(
 ) -> Result<Response, ApiError> {
     let fingerprint = read_fingerprint(&fingerprint)?;
     let body = read_body(&body)?;
-    let by = who(&body, &headers);
-    audit(&shared, &headers, "alert.ack", fingerprint, format!("{by}: {}", body.comment)).await?;
+    let by = who(&shared, &body, &headers);
+    let reason = format!("{by}: {}", body.comment);
+    audit::note(&shared, &headers, "alert.ack", fingerprint.to_string(), reason).await?;
     let (said_by, comment) = (by.clone(), body.comment);
     let done = call(&shared, move |alerting, now| alerting.acknowledge(fingerprint, &said_by, &comment, now))
         .await?;
@@ -150,8 +151,9 @@ async fn unacknowledge(
 ) -> Result<Response, ApiError> {
     let fingerprint = read_fingerprint(&fingerprint)?;
     let body = read_body(&body)?;
-    let by = who(&body, &headers);
-    audit(&shared, &headers, "alert.unack", fingerprint, format!("{by}: {}", body.comment)).await?;
+    let by = who(&shared, &body, &headers);
+    let reason = format!("{by}: {}", body.comment);
+    audit::note(&shared, &headers, "alert.unack", fingerprint.to_string(), reason).await?;
     let had = call(&shared, move |alerting, now| alerting.unacknowledge(fingerprint, &by, now)).await?;
     if !had {
         return Err(ApiError::not_found(format!("alert {fingerprint} is not acknowledged")));
@@ -175,21 +177,8 @@ fn read_body(body: &Bytes) -> Result<AckBody, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError::bad_data(format!("body: {error}")))
 }
 
-fn who(body: &AckBody, headers: &HeaderMap) -> String {
-    if body.by.is_empty() { Auth::actor(headers) } else { body.by.clone() }
-}
-
-async fn audit(
-    shared: &Shared,
-    headers: &HeaderMap,
-    action: &str,
-    subject: Fingerprint,
-    reason: String,
-) -> Result<(), ApiError> {
-    let (actor, subject) = (Auth::actor(headers), subject.to_string());
-    let entry = AuditEntry { actor, action: action.to_owned(), subject, reason };
-    let failed = |error| ApiError::new(ErrorKind::Internal, format!("audit log: {error}"));
-    shared.audit(entry).await.map_err(failed)
+fn who(shared: &Shared, body: &AckBody, headers: &HeaderMap) -> String {
+    if body.by.is_empty() { shared.auth.load().actor(headers) } else { body.by.clone() }
 }
 
 /// Does something with alerting; an answer is durable.

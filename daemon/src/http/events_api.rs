@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::auth::Access::Read;
 use super::error::{ApiError, ErrorKind, success};
+use super::moment::moment;
 use super::query::params::Params;
 use super::routes::Routes;
 use crate::events::query::{Count, Filter, count, read};
@@ -76,15 +77,6 @@ fn kind(word: &str) -> Result<EventKind, ApiError> {
 fn step(text: &str) -> Result<Duration, ApiError> {
     let step = parse_duration(text).filter(|step| *step >= Duration::from_secs(1));
     step.ok_or_else(|| ApiError::bad_data(format!("step {text:?}: expected a duration of a second or more")))
-}
-
-/// A time, or a span back from now.
-pub(super) fn moment(name: &str, text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
-    let seconds = || text.parse().ok().filter(|n: &f64| n.is_finite()).map(Timestamp::from_secs_f64);
-    let span = || parse_duration(text).map(|span| now - span);
-    seconds().or_else(|| Timestamp::parse_rfc3339(text)).or_else(span).ok_or_else(|| {
-        ApiError::bad_data(format!("{name} {text:?}: expected seconds, RFC 3339 or a span such as 24h"))
-    })
 }
 
 fn show(event: &Event) -> Value {

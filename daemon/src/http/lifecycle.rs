@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::auth::Auth;
+use super::audit;
 use super::error::{ApiError, ErrorKind, success};
 use crate::reload::ReloadError;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// `POST` or `PUT /-/reload`: reads the configuration again, if `server.enable_lifecycle` allows
 /// it. A bad file changes nothing.
@@ -18,13 +18,7 @@ pub async fn reload(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Re
     if !shared.reload.api_enabled() {
         return Ok((StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response());
     }
-    let entry = AuditEntry {
-        actor: Auth::actor(&headers),
-        action: "config.reload".to_owned(),
-        subject: String::new(),
-        reason: String::new(),
-    };
-    shared.audit(entry).await.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))?;
+    audit::note(&shared, &headers, "config.reload", "", "").await?;
     match shared.reload.reload().await {
         Ok(()) => Ok("".into_response()),
         Err(ReloadError::Invalid(text)) => {

@@ -3,6 +3,7 @@
 
 mod admin_api;
 mod am;
+mod audit;
 pub mod auth;
 mod breakers_api;
 mod checks_api;
@@ -14,6 +15,7 @@ mod explain_api;
 mod health;
 mod lifecycle;
 mod metrics;
+mod moment;
 mod query;
 mod recovery_api;
 mod resilience_api;

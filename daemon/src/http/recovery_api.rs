@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::auth::Access::Read;
 use super::error::{ApiError, success};
-use super::events_api::moment;
+use super::moment::moment;
 use super::query::params::Params;
 use super::routes::Routes;
 use crate::recovery::{Figures, Report, Subject, WINDOWS, report};

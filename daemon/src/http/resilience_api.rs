@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -10,12 +11,12 @@ use breakwatch_breaker::State as BreakerState;
 use breakwatch_model::Status;
 use serde_json::{Value, json};
 
+use super::audit;
 use super::auth::Access::{Operate, Read};
-use super::auth::Auth;
-use super::error::{ApiError, ErrorKind, success};
+use super::error::{ApiError, success};
 use super::routes::Routes;
 use crate::bulkhead::Bulkhead;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// The routes of this file.
 pub fn routes(routes: Routes) -> Routes {
@@ -41,19 +42,13 @@ async fn act(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Result<Response, ApiError> {
     let name = path
         .strip_suffix("/reset")
         .ok_or_else(|| ApiError::not_found("a bulkhead can be reset and nothing else"))?;
     let bulkhead = find(&shared, name)?;
-    let entry = AuditEntry {
-        actor: Auth::actor(&headers),
-        action: "bulkhead.reset".to_owned(),
-        subject: name.to_owned(),
-        reason: String::new(),
-    };
-    let audited = shared.audit(entry).await;
-    audited.map_err(|error| ApiError::new(ErrorKind::Internal, format!("audit log: {error}")))?;
+    audit::note(&shared, &headers, "bulkhead.reset", name, audit::reason(&body)?).await?;
     bulkhead.reset();
     Ok(success(describe(&bulkhead)))
 }

@@ -14,7 +14,7 @@ use super::tls::{Certificate, TlsListener};
 use super::{
     admin_api, breakers_api, checks_api, delivery_api, health, lifecycle, metrics, query, rules_api, ui,
 };
-use super::{am, events_api, explain_api, recovery_api, resilience_api};
+use super::{am, audit, events_api, explain_api, recovery_api, resilience_api};
 use super::{series_api, status_api, write_api};
 use crate::shared::Shared;
 
@@ -44,6 +44,7 @@ pub fn routes(shared: Arc<Shared>) -> Routes {
         .add("/api/resilience/circuit-breakers/{*name}", Read, get(breakers_api::one))
         .add("/api/resilience/circuit-breakers/{*name}", Operate, post(breakers_api::act));
     let routes = resilience_api::routes(recovery_api::routes(events_api::routes(routes)));
+    let routes = audit::routes(routes);
     let routes = am::routes(explain_api::routes(delivery_api::routes(routes)));
     prometheus_api(routes)
         .add("/api/v1/rules", Read, get(rules_api::rules))

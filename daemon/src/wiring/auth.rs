@@ -6,15 +6,18 @@ use breakwatch_config::{Password, Role, ServerConfig};
 
 use crate::http::auth::{Access, Auth, load_or_create_token};
 
+/// What the audit log calls the token in the data directory: whoever may read that file.
+const OWN_TOKEN: &str = "local token";
+
 /// The credentials the daemon accepts: those configured and its own token in the data directory.
 ///
 /// # Errors
 /// When the daemon's own token can neither be read nor made.
 pub fn build(server: &ServerConfig, data_dir: &Path) -> std::io::Result<Auth> {
     let mut auth = Auth::default();
-    auth.add_token(&load_or_create_token(data_dir)?, Access::Admin);
+    auth.add_token(OWN_TOKEN, &load_or_create_token(data_dir)?, Access::Admin);
     for token in &server.auth.tokens {
-        auth.add_token(&token.token, access(token.role));
+        auth.add_token(&token.name, &token.token, access(token.role));
     }
     for user in &server.auth.users {
         match &user.password {

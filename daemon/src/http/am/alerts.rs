@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::filter::AlertFilter;
 use super::wire::{self, AlertBody};
-use super::{AmError, audit, call};
+use super::{AmError, call};
+use crate::http::audit;
 use crate::http::query::Params;
 use crate::shared::Shared;
 
@@ -81,7 +82,7 @@ pub(super) async fn post(
     // A Prometheus says again every minute what fires. Only news is worth a line of the audit log.
     let news = call(&shared, move |alerting, now| describe_news(alerting, &asked, now)).await?;
     if let Some(news) = news {
-        audit(&shared, &headers, "alerts.post", news, String::new()).await?;
+        audit::note(&shared, &headers, "alerts.post", news, "").await?;
     }
     let taken = call(&shared, move |alerting, now| alerting.receive(posted, now)).await?;
     shared.changes.notify();

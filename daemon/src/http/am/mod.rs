@@ -13,17 +13,16 @@ mod wire;
 
 use axum::Json;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use breakwatch_alerts::Alerting;
 use breakwatch_model::Timestamp;
 
 use super::auth::Access::{Operate, Read};
-use super::auth::Auth;
 use super::error::ApiError;
 use super::routes::Routes;
-use crate::shared::{AuditEntry, Shared};
+use crate::shared::Shared;
 
 /// Prometheus posts up to 256 alerts at once, each with annotations of any length.
 const ALERTS_BODY_LIMIT: usize = 16 << 20;
@@ -76,17 +75,4 @@ async fn call<R: Send + 'static>(
 ) -> Result<R, AmError> {
     let stopping = || AmError::new(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping");
     shared.alerting.call(act).await.ok_or_else(stopping)
-}
-
-/// Writes to the audit log, before it is done: what cannot be written down is not done.
-async fn audit(
-    shared: &Shared,
-    headers: &HeaderMap,
-    action: &str,
-    subject: String,
-    reason: String,
-) -> Result<(), AmError> {
-    let entry = AuditEntry { actor: Auth::actor(headers), action: action.to_owned(), subject, reason };
-    let failed = |error| AmError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("audit log: {error}"));
-    shared.audit(entry).await.map_err(failed)
 }

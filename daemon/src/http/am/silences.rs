@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::filter::SilenceFilter;
 use super::wire::{self, SilenceBody};
-use super::{AmError, audit, call};
+use super::{AmError, call};
+use crate::http::audit;
 use crate::http::query::Params;
 use crate::shared::Shared;
 
@@ -67,7 +68,7 @@ pub(super) async fn set(
     let action = if request.id.is_empty() { "silence.set" } else { "silence.change" };
     let subject = format!("{} {{{}}} until {}", request.id, conditions.join(","), request.ends_at);
     let reason = format!("{}: {}", request.created_by, request.comment);
-    audit(&shared, &headers, action, said(subject.trim_start()), said(&reason)).await?;
+    audit::note(&shared, &headers, action, said(subject.trim_start()), said(&reason)).await?;
     let id = call(&shared, move |alerting, now| alerting.set_silence(request, now)).await?;
     shared.changes.notify();
     Ok(Json(json!({ "silenceID": id? })).into_response())
@@ -83,7 +84,7 @@ pub(super) async fn expire(
     if !call(&shared, move |alerting, _| alerting.silence(&known).is_some()).await? {
         return Err(SilenceError::NotFound(id).into());
     }
-    audit(&shared, &headers, "silence.expire", id.clone(), String::new()).await?;
+    audit::note(&shared, &headers, "silence.expire", id.as_str(), "").await?;
     match call(&shared, move |alerting, now| alerting.expire_silence(&id, now)).await? {
         Ok(()) | Err(SilenceError::AlreadyExpired(_)) => {}
         Err(error) => return Err(error.into()),
