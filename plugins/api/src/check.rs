@@ -44,7 +44,7 @@ pub struct BuildContext {
     pub id: ComponentId,
     /// The directory relative paths in the settings are relative to.
     pub base_dir: PathBuf,
-    /// Directories in which relative command names are looked up, once, at load.
+    /// Directories in which command names without a slash are looked for.
     pub command_path: Vec<PathBuf>,
     /// The time-out that applies to each run.
     pub timeout: Duration,

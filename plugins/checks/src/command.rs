@@ -9,6 +9,7 @@ mod group;
 mod lookup;
 mod nagios;
 mod process;
+mod recipe;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,7 @@ const FIELDS: &[Field] = &[
         kind: "list of texts",
         default: "",
         help: "The program and its arguments, handed over as they are, without a shell. A name without a slash is \
-               looked up once, when the configuration is loaded.",
+               looked up in fixed directories. While the program is missing the check is unknown.",
     },
     Field {
         name: "shell",
@@ -140,7 +141,7 @@ struct Command {
 impl Check for Command {
     async fn run(&self, _: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
         let mut report = Report::new(&self.settings, rec);
-        let exit = execute(&self.settings.program, &report.stdout, &report.stderr).await?;
+        let exit = execute(self.settings.recipe.program()?, &report.stdout, &report.stderr).await?;
         report.finish(&exit);
         let output = self.settings.hide_secrets(&sanitize(&report.stdout.look().kept));
         let error = self.settings.hide_secrets(&sanitize(&report.stderr.look().kept));

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use breakwatch_plugin_api::{BuildContext, Node, Secret, Section};
+use breakwatch_plugin_api::{BuildContext, Node, Place, Secret, Section};
 use nix::unistd::{Uid, User};
 
-use super::process::Program;
+use super::lookup::{self, Unusable};
+use super::recipe::Recipe;
 use super::verdict::Verdict;
-use super::{environment, hide, lookup};
+use super::{environment, hide};
 
 /// How much of each output is kept: a Nagios plugin writes a few KiB, and a thousand checks hold this at once.
 const DEFAULT_OUTPUT: u64 = 64 * 1024;
@@ -20,7 +22,7 @@ const SHORTEST_SECRET: usize = 4;
 
 /// Everything a run needs.
 pub(super) struct Settings {
-    pub(super) program: Program,
+    pub(super) recipe: Recipe,
     pub(super) verdict: Verdict,
     pub(super) output_limit: usize,
     /// What is shown as the target: the program, never its arguments.
@@ -32,7 +34,7 @@ impl Settings {
     /// Reads the section; nothing without a program.
     pub(super) fn read(section: &mut Section<'_>, context: &BuildContext) -> Option<Self> {
         let mut secrets = Vec::new();
-        let words = read_words(section, context, &mut secrets);
+        let words = read_words(section, &mut secrets);
         let (environment, more) = environment::read(section, context);
         secrets.extend(more);
         secrets.retain(|secret| secret.expose().len() >= SHORTEST_SECRET);
@@ -41,11 +43,23 @@ impl Settings {
         let output_limit = read_output_limit(section);
         let verdict = Verdict::read(section);
         let limits = read_limits(section);
-        let (path, arguments) = words?;
-        let shown = path.display().to_string();
-        let (path, arguments) = limited(section, context, limits, path, arguments)?;
-        let program = Program { path, arguments, environment, directory, identity };
-        Some(Self { program, verdict: verdict?, output_limit, shown, secrets })
+        let Words { name, place, arguments } = words?;
+        let prlimit = if limits.is_empty() { None } else { Some((find_prlimit(section, context)?, limits)) };
+        let shown = match lookup::find(&name, context) {
+            Ok(path) => path.display().to_string(),
+            Err(Unusable::Missing(why)) => {
+                let why = format!("{why}; the check is unknown until it is there");
+                section.diagnostics().warning(&place, why);
+                name.clone()
+            }
+            Err(Unusable::Refused(why)) => {
+                section.diagnostics().error(&place, why);
+                return None;
+            }
+        };
+        let (context, found) = (context.clone(), OnceLock::new());
+        let recipe = Recipe { name, arguments, prlimit, environment, directory, identity, context, found };
+        Some(Self { recipe, verdict: verdict?, output_limit, shown, secrets })
     }
 
     /// Output without the secrets the program was given.
@@ -54,10 +68,16 @@ impl Settings {
     }
 }
 
-type Words = (PathBuf, Vec<OsString>);
+/// What is written of a program.
+struct Words {
+    name: String,
+    /// Where the name stands.
+    place: Place,
+    arguments: Vec<OsString>,
+}
 
 /// The program and its arguments, from `argv` or from `command`.
-fn read_words(section: &mut Section<'_>, context: &BuildContext, secrets: &mut Vec<Secret>) -> Option<Words> {
+fn read_words(section: &mut Section<'_>, secrets: &mut Vec<Secret>) -> Option<Words> {
     let shell = section.bool("shell").unwrap_or(false);
     let (argv, command) = (section.get("argv"), section.get("command"));
     let complain = |key: &str, what: &str| {
@@ -66,8 +86,8 @@ fn read_words(section: &mut Section<'_>, context: &BuildContext, secrets: &mut V
     };
     match (argv, command, shell) {
         (Some(_), Some(_), _) => complain("command", "either `argv` or `command`, not both"),
-        (Some(argv), None, false) => read_argv(section, argv, context, secrets),
-        (None, Some(command), true) => read_line(section, command, context, secrets),
+        (Some(argv), None, false) => read_argv(section, argv, secrets),
+        (None, Some(command), true) => read_line(section, command, secrets),
         (Some(_), None, true) => {
             complain("argv", "with `shell: true` write `command`, one line, instead of `argv`")
         }
@@ -82,12 +102,7 @@ fn read_words(section: &mut Section<'_>, context: &BuildContext, secrets: &mut V
 }
 
 /// A line for the shell.
-fn read_line(
-    section: &Section<'_>,
-    node: &Node,
-    context: &BuildContext,
-    secrets: &mut Vec<Secret>,
-) -> Option<Words> {
+fn read_line(section: &Section<'_>, node: &Node, secrets: &mut Vec<Secret>) -> Option<Words> {
     let Some(line) = node.as_str().filter(|line| !line.contains('\0')) else {
         section.error_at("command", format!("expected text, found {}", node.describe()));
         return None;
@@ -95,16 +110,14 @@ fn read_line(
     if node.sensitive {
         secrets.push(Secret::new(line));
     }
-    let sh = lookup::find("/bin/sh", context).map_err(|why| section.error_at("shell", why)).ok()?;
-    Some((sh, vec!["-c".into(), line.into()]))
+    Some(Words {
+        name: "/bin/sh".to_owned(),
+        place: node.place.clone(),
+        arguments: vec!["-c".into(), line.into()],
+    })
 }
 
-fn read_argv(
-    section: &Section<'_>,
-    node: &Node,
-    context: &BuildContext,
-    secrets: &mut Vec<Secret>,
-) -> Option<Words> {
+fn read_argv(section: &Section<'_>, node: &Node, secrets: &mut Vec<Secret>) -> Option<Words> {
     let diagnostics = section.diagnostics();
     let Some(items) = node.as_list().filter(|items| !items.is_empty()) else {
         let message = format!("expected a list of the program and its arguments, found {}", node.describe());
@@ -124,13 +137,8 @@ fn read_argv(
         }
     }
     let (name, rest) = words.split_first().filter(|_| words.len() == items.len())?;
-    match lookup::find(name, context) {
-        Ok(path) => Some((path, rest.iter().map(OsString::from).collect())),
-        Err(why) => {
-            diagnostics.error(items.first().map_or(&node.place, |item| &item.place), why);
-            None
-        }
-    }
+    let place = items.first().map_or(&node.place, |item| &item.place).clone();
+    Some(Words { name: (*name).to_owned(), place, arguments: rest.iter().map(OsString::from).collect() })
 }
 
 fn read_directory(section: &mut Section<'_>, context: &BuildContext) -> PathBuf {
@@ -185,27 +193,7 @@ fn read_limits(section: &mut Section<'_>) -> Vec<OsString> {
     options
 }
 
-/// Puts prlimit(1) before a program that has limits: between our fork and its start there is no room for code of ours.
-fn limited(
-    section: &Section<'_>,
-    context: &BuildContext,
-    mut limits: Vec<OsString>,
-    path: PathBuf,
-    arguments: Vec<OsString>,
-) -> Option<Words> {
-    if limits.is_empty() {
-        return Some((path, arguments));
-    }
-    match lookup::find("prlimit", context) {
-        Ok(prlimit) => {
-            limits.push("--".into());
-            limits.push(path.into());
-            limits.extend(arguments);
-            Some((prlimit, limits))
-        }
-        Err(why) => {
-            section.error_at("limits", format!("{why} (it comes with util-linux)"));
-            None
-        }
-    }
+fn find_prlimit(section: &Section<'_>, context: &BuildContext) -> Option<PathBuf> {
+    let complain = |why| section.error_at("limits", format!("{why} (it comes with util-linux)"));
+    lookup::find("prlimit", context).map_err(complain).ok()
 }

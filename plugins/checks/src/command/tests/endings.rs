@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use breakwatch_model::FailureReason;
+use breakwatch_plugin_api::{Diagnostics, Severity};
 use serde_json::json;
 
 use super::super::ENTRY;
-use crate::testing::{GENEROUS, Run, build, run_with, run_within};
+use crate::testing::{GENEROUS, Run, build, context, node, run_with, run_within};
 
 /// A directory of scripts. Every process of a script carries the directory's name in its environment, by which those
 /// still alive are found.
@@ -246,4 +247,26 @@ async fn a_program_that_is_gone_cannot_be_started() {
     let run = run_within(&*check, GENEROUS).await;
     let message = format!("cannot start {}: no such file or directory (spawn)", path.display());
     assert_eq!(run.failure().to_string(), message);
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_yet_is_waited_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let scripts = Scripts::new();
+    let path = scripts.dir.path().join("plugin");
+    let diagnostics = Diagnostics::new();
+    let check = (ENTRY.parse)(&node(&json!({ "argv": [path] })), &context(), &diagnostics).unwrap();
+    let found = diagnostics.into_sorted();
+    assert!(found.len() == 1 && found[0].severity == Severity::Warning, "{found:?}");
+    assert!(found[0].message.ends_with("no such file or directory; the check is unknown until it is there"));
+    let run = run_within(&*check, GENEROUS).await;
+    assert_eq!(run.failure().reason, FailureReason::Spawn);
+    let message = format!("cannot start {0}: {0}: no such file or directory (spawn)", path.display());
+    assert_eq!(run.failure().to_string(), message);
+    std::fs::write(&path, "#!/bin/sh\nexit 0\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o757)).unwrap();
+    let run = run_within(&*check, GENEROUS).await;
+    assert!(run.failure().message.contains("can be written by every user"), "{}", run.failure());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    run_within(&*check, GENEROUS).await.succeeded();
 }
