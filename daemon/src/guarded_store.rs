@@ -1,11 +1,20 @@
 //! The store's write path behind a breaker: while the disk refuses, samples wait in a bounded ring and the disk is
 //! left alone; when it takes samples again they are written first, in order.
+//!
+//! What the daemon makes itself (checks, rules, its own metrics) nobody else has: it waits in the ring. Who sends
+//! samples by remote write has them still and sends them again: it is told to come back later.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use breakwatch_breaker::Outcome;
-use breakwatch_model::{Appended, Appender, Clock, Labels, Metadata, Sample, SeriesRef, StorageError};
+use breakwatch_model::{
+    Appended, Appender, Clock, Labels, Metadata, MetricFamily, Sample, SeriesRef, StorageError,
+};
 use parking_lot::Mutex;
 
 use crate::breakers::Guard;
@@ -24,6 +33,15 @@ pub struct GuardedStore {
     capacity: usize,
 }
 
+/// Why samples that were offered were not taken: they are the giver's still.
+#[derive(Debug)]
+pub struct NotTaken {
+    /// What the store says.
+    pub error: StorageError,
+    /// When it is worth asking again, if the breaker is open.
+    pub retry_after: Option<Duration>,
+}
+
 impl GuardedStore {
     /// Puts `guard` in front of `inner`.
     #[must_use]
@@ -40,6 +58,46 @@ impl GuardedStore {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.ring.lock().len()
+    }
+
+    /// Writes samples whose giver keeps them until they are taken: they never wait in the ring.
+    ///
+    /// # Errors
+    /// When the breaker is open, or the store takes nothing.
+    pub fn offer(&self, batch: &[(SeriesRef, Sample)]) -> Result<Appended, NotTaken> {
+        let Ok(permit) = self.guard.breaker.admit(self.clock.monotonic()).0 else {
+            let error = StorageError::Unavailable("the disk takes no samples at present".to_owned());
+            return Err(NotTaken { error, retry_after: self.next_probe() });
+        };
+        let written = self.inner.append(batch);
+        let outcome = if written.is_ok() { Outcome::Success } else { Outcome::Failure };
+        let _ = permit.record(outcome, self.clock.monotonic());
+        written.map_err(|error| NotTaken { error, retry_after: self.next_probe() })
+    }
+
+    fn next_probe(&self) -> Option<Duration> {
+        let at = self.guard.breaker.next_probe_at()?;
+        Some(at.saturating_duration_since(self.clock.monotonic()))
+    }
+
+    /// The ring as metric families; what it dropped is counted with everything else that was not stored.
+    #[must_use]
+    pub fn families(&self) -> Vec<MetricFamily> {
+        let gauge = |name, help, value: usize| {
+            MetricFamily::gauge(name, "", help).with(Labels::empty(), value as f64)
+        };
+        vec![
+            gauge(
+                "breakwatch_store_ring_samples",
+                "Samples that wait in memory until the disk takes samples again.",
+                self.waiting(),
+            ),
+            gauge(
+                "breakwatch_store_ring_capacity_samples",
+                "Samples that may wait; beyond it the oldest are dropped.",
+                self.capacity,
+            ),
+        ]
     }
 
     /// Keeps samples for later; the oldest go when there are too many.
@@ -92,76 +150,5 @@ impl Appender for GuardedStore {
                 Ok(Appended::default())
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use breakwatch_breaker::{Config, Preset, State};
-    use breakwatch_model::{SystemClock, Timestamp};
-    use opentelemetry_sdk::Resource;
-
-    use super::*;
-    use crate::breakers::{Breakers, GuardKind};
-
-    #[derive(Default)]
-    struct Disk {
-        refuses: AtomicBool,
-        asked: Mutex<u32>,
-        taken: Mutex<Vec<f64>>,
-    }
-
-    impl Appender for Disk {
-        fn resolve(&self, _: &Labels, _: &Metadata) -> SeriesRef {
-            SeriesRef(1)
-        }
-
-        fn append(&self, batch: &[(SeriesRef, Sample)]) -> Result<Appended, StorageError> {
-            *self.asked.lock() += 1;
-            if self.refuses.load(Ordering::Relaxed) {
-                return Err(StorageError::Unavailable("full".to_owned()));
-            }
-            self.taken.lock().extend(batch.iter().map(|(_, sample)| sample.v));
-            Ok(Appended { accepted: batch.len(), ..Appended::default() })
-        }
-    }
-
-    #[test]
-    fn samples_wait_for_the_disk_and_are_written_in_order() {
-        let disk = Arc::new(Disk::default());
-        let breakers = Breakers::new(Arc::new(|_, _| {}));
-        let config = Config { failure_threshold: Some(2), success_threshold: 1, ..Preset::Database.config() };
-        let now = SystemClock.monotonic();
-        let guard = breakers.ensure(&"store".into(), GuardKind::Store, config, None, now).unwrap();
-        let instruments = Instruments::new(Resource::builder_empty().build());
-        let mut store = GuardedStore::new(
-            Arc::clone(&disk) as _,
-            Arc::clone(&guard),
-            Arc::new(SystemClock),
-            instruments.clone(),
-        );
-        store.capacity = 4;
-        let write = |n: i64| {
-            let sample = Sample::new(Timestamp::from_secs(n), n as f64);
-            store.append(&[(SeriesRef(1), sample)]).unwrap();
-        };
-        write(0);
-        disk.refuses.store(true, Ordering::Relaxed);
-        for n in 1..=5 {
-            write(n);
-        }
-        assert_eq!(guard.breaker.state(), State::Open);
-        assert_eq!(*disk.asked.lock(), 3, "the disk is left alone while the breaker is open");
-        assert_eq!(store.waiting(), 4, "the oldest went");
-        disk.refuses.store(false, Ordering::Relaxed);
-        guard.breaker.reset(SystemClock.monotonic());
-        write(6);
-        assert_eq!(*disk.taken.lock(), [0.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(store.waiting(), 0);
-        let dropped = instruments.collect();
-        let dropped = dropped.iter().find(|f| &*f.name == "breakwatch_store_dropped_samples_total").unwrap();
-        assert_eq!(dropped.points[0].value, 1.0);
     }
 }

@@ -3,13 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use breakwatch_model::{Appender, Follower, MetricFamily, Queryable, StorageError};
+use breakwatch_model::{
+    Appended, Appender, Follower, MetricFamily, Queryable, Sample, SeriesRef, StorageError,
+};
 use breakwatch_store::admin::BackupSummary;
+
+use crate::guarded_store::{GuardedStore, NotTaken};
 
 /// Handles on the history store. Cloning is cheap.
 #[derive(Clone)]
 pub struct StoreHandle {
     appender: Arc<dyn Appender>,
+    guarded: Option<Arc<GuardedStore>>,
     queryable: Arc<dyn Queryable>,
     follower: Arc<dyn Follower>,
     figures: Arc<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
@@ -29,6 +34,7 @@ impl StoreHandle {
             appender: Arc::clone(&store) as Arc<dyn Appender>,
             queryable: Arc::clone(&store) as Arc<dyn Queryable>,
             follower: store,
+            guarded: None,
             figures: Arc::new(figures),
             backup: None,
         }
@@ -55,7 +61,26 @@ impl StoreHandle {
         }
     }
 
-    /// The write side.
+    /// These handles, with the write side behind a breaker.
+    #[must_use]
+    pub fn guarded(mut self, guarded: Arc<GuardedStore>) -> Self {
+        self.appender = Arc::clone(&guarded) as Arc<dyn Appender>;
+        self.guarded = Some(guarded);
+        self
+    }
+
+    /// Writes samples of somebody who keeps them until they are taken.
+    ///
+    /// # Errors
+    /// When nothing was taken.
+    pub fn offer(&self, batch: &[(SeriesRef, Sample)]) -> Result<Appended, NotTaken> {
+        match &self.guarded {
+            Some(guarded) => guarded.offer(batch),
+            None => self.appender.append(batch).map_err(|error| NotTaken { error, retry_after: None }),
+        }
+    }
+
+    /// The write side for what the daemon makes itself.
     #[must_use]
     pub fn appender(&self) -> Arc<dyn Appender> {
         Arc::clone(&self.appender)
@@ -76,6 +101,8 @@ impl StoreHandle {
     /// Figures of the store.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
-        (self.figures)()
+        let mut families = (self.figures)();
+        families.extend(self.guarded.iter().flat_map(|guarded| guarded.families()));
+        families
     }
 }

@@ -1,14 +1,16 @@
 //! Prometheus' remote write 1.0, in: `POST /api/v1/write` takes snappy-compressed protobuf into the store.
 //!
 //! Answers as Prometheus gives them, because senders act on the code: 204 taken, 400 never send this again, 500 try
-//! again. Unlike there, one bad sample does not take the rest of its request with it.
+//! again, 503 with `Retry-After` try again then (the store's breaker is open). Unlike there, one bad sample does not take
+//! the rest of its request with it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use breakwatch_model::{
     Appended, Appender, CancelToken, Labels, METRIC_NAME, Matcher, Metadata, MetricKind, Queryable, Sample,
@@ -16,7 +18,9 @@ use breakwatch_model::{
 };
 use prost::Message as _;
 
+use crate::guarded_store::NotTaken;
 use crate::shared::Shared;
+use crate::store::StoreHandle;
 
 /// The largest request, packed or unpacked: thirty times what Prometheus sends by default.
 pub(super) const MAX_BYTES: usize = 16 << 20;
@@ -70,28 +74,66 @@ struct MetricMetadata {
 }
 
 /// A refusal: the code, and a line of plain text as Prometheus' handler writes it.
-type Refusal = (StatusCode, String);
+#[derive(Debug)]
+struct Refusal {
+    code: StatusCode,
+    text: String,
+    /// When to come back.
+    retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    fn new(code: StatusCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), retry_after: None }
+    }
+
+    fn internal(error: impl ToString) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(not_taken: NotTaken) -> Self {
+        let code = match not_taken.retry_after {
+            Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+            None => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { retry_after: not_taken.retry_after, ..Self::new(code, not_taken.error.to_string()) }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.code, format!("{}\n", self.text)).into_response();
+        if let Some(wait) = self.retry_after {
+            // Whole seconds, and never so few that the store refuses again.
+            let seconds = wait.as_secs_f64().ceil().max(1.0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));
+        }
+        response
+    }
+}
 
 /// `POST /api/v1/write`.
 pub(super) async fn write(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     let outcome = match accept(&headers) {
         Ok(()) => {
-            let (store, appender) = (shared.queryable(), shared.store.appender());
-            let work = tokio::task::spawn_blocking(move || take(&body, &*appender, &*store));
-            work.await.unwrap_or_else(|error| Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())))
+            let store = shared.store.clone();
+            let work = tokio::task::spawn_blocking(move || take(&body, &store));
+            work.await.unwrap_or_else(|error| Err(Refusal::internal(error)))
         }
         Err(refusal) => Err(refusal),
     };
     match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err((code, text)) => (code, format!("{text}\n")).into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 
 /// Whether the request says it is of the form read here.
 fn accept(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let unsupported = |what: String| Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    let unsupported = |what: String| Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
     let kind = text(header::CONTENT_TYPE);
     let (media, parameters) = kind.split_once(';').unwrap_or((kind, ""));
     if !media.is_empty() && !media.trim().eq_ignore_ascii_case("application/x-protobuf") {
@@ -112,9 +154,10 @@ fn accept(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn take(body: &[u8], appender: &dyn Appender, store: &dyn Queryable) -> Result<(), Refusal> {
+fn take(body: &[u8], handle: &StoreHandle) -> Result<(), Refusal> {
+    let (appender, store) = (handle.appender(), handle.queryable());
     let request = decode(body)?;
-    let described = describe(&request.metadata, appender, store);
+    let described = describe(&request.metadata, &*appender, &*store);
     let mut batch: Vec<(SeriesRef, Sample)> = Vec::new();
     let mut complaint = None;
     for series in &request.timeseries {
@@ -128,31 +171,31 @@ fn take(body: &[u8], appender: &dyn Appender, store: &dyn Queryable) -> Result<(
         if series.samples.is_empty() {
             continue;
         }
-        let meta = known(&described, store, labels.metric_name());
+        let meta = known(&described, &*store, labels.metric_name());
         let reference = appender.resolve(&labels, &meta);
         let samples = series.samples.iter().map(|s| Sample::new(Timestamp(s.timestamp), s.value));
         batch.extend(samples.map(|sample| (reference, sample)));
     }
-    let appended = if batch.is_empty() { Ok(Appended::default()) } else { appender.append(&batch) };
-    let appended = appended.map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let appended = if batch.is_empty() { Appended::default() } else { handle.offer(&batch)? };
     match refused(&appended).or(complaint) {
-        Some(reason) => Err((StatusCode::BAD_REQUEST, reason)),
+        Some(reason) => Err(Refusal::new(StatusCode::BAD_REQUEST, reason)),
         None if appended.dropped > 0 => {
-            Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{} samples were dropped", appended.dropped)))
+            Err(Refusal::internal(format!("{} samples were dropped", appended.dropped)))
         }
         None => Ok(()),
     }
 }
 
 fn decode(body: &[u8]) -> Result<WriteRequest, Refusal> {
-    let corrupt = |_| (StatusCode::BAD_REQUEST, "snappy: corrupt input".to_owned());
+    let corrupt = |_| Refusal::new(StatusCode::BAD_REQUEST, "snappy: corrupt input");
     let length = snap::raw::decompress_len(body).map_err(corrupt)?;
     if length > MAX_BYTES {
         let text = format!("the request unpacks to {length} bytes, more than {MAX_BYTES}");
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(corrupt)?;
-    WriteRequest::decode(plain.as_slice()).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+    WriteRequest::decode(plain.as_slice())
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// Why samples were refused, in Prometheus' words.
@@ -239,5 +282,24 @@ fn kind(number: i32) -> MetricKind {
         6 => MetricKind::Info,
         7 => MetricKind::StateSet,
         _ => MetricKind::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_told_when_to_come_back() {
+        let answer = |retry_after| {
+            let error = breakwatch_model::StorageError::Unavailable("full".to_owned());
+            let response = Refusal::from(NotTaken { error, retry_after }).into_response();
+            let wait =
+                response.headers().get(header::RETRY_AFTER).map(|wait| wait.to_str().unwrap().to_owned());
+            (response.status().as_u16(), wait)
+        };
+        assert_eq!(answer(None), (500, None), "tried, and failed: at the sender's own pace");
+        assert_eq!(answer(Some(Duration::from_millis(7200))), (503, Some("8".to_owned())));
+        assert_eq!(answer(Some(Duration::ZERO)), (503, Some("1".to_owned())));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_breaker::Preset;
-use breakwatch_model::{Appender, Clock, StorageError};
+use breakwatch_model::{Clock, StorageError};
 use breakwatch_promql::{Engine, EngineOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,6 +33,7 @@ use crate::http::tls::Certificate;
 use crate::reload::ReloadHandle;
 use crate::rules::{self, Rules};
 use crate::shared::{Parts, Shared};
+use crate::store::StoreHandle;
 use crate::telemetry::instruments::Instruments;
 
 /// How long each part may take to stop; together they stay below ten seconds.
@@ -128,22 +129,25 @@ impl Daemon {
     }
 }
 
-/// The store's write side behind its breaker.
+/// The history, its write side behind its breaker.
 fn guarded(
     stores: &Stores,
     breakers: &Breakers,
     restored: &Restored,
     instruments: &Instruments,
     clock: &Arc<dyn Clock>,
-) -> Arc<dyn Appender> {
+) -> StoreHandle {
     let (name, config) = (Arc::from("store"), Preset::Database.config());
-    let inner = stores.history.appender();
+    let history = stores.history.clone();
     match breakers.ensure(&name, GuardKind::Store, config, restored.breaker(&name), clock.monotonic()) {
-        Ok(guard) => Arc::new(GuardedStore::new(inner, guard, Arc::clone(clock), instruments.clone())),
+        Ok(guard) => {
+            let (inner, clock) = (history.appender(), Arc::clone(clock));
+            history.guarded(Arc::new(GuardedStore::new(inner, guard, clock, instruments.clone())))
+        }
         // A preset is always valid; should it ever not be, samples are worth more than their breaker.
         Err(error) => {
             tracing::error!(%error, "the store runs without a breaker");
-            inner
+            history
         }
     }
 }
@@ -158,6 +162,7 @@ struct Core {
     inputs: mpsc::UnboundedReceiver<Input>,
     instruments: Instruments,
     changes: Changes,
+    history: StoreHandle,
     writer: SeriesWriter,
     restored: Restored,
 }
@@ -185,7 +190,7 @@ impl Core {
         };
         let breakers = Arc::new(Breakers::new(listener));
         let restored = Restored::load(&*stores.state, &*clock);
-        let appender = guarded(stores, &breakers, &restored, &instruments, &clock);
+        let history = guarded(stores, &breakers, &restored, &instruments, &clock);
         Self {
             units,
             observer,
@@ -194,7 +199,8 @@ impl Core {
             inputs,
             instruments,
             changes: Changes::default(),
-            writer: SeriesWriter::new(appender, identity),
+            writer: SeriesWriter::new(history.appender(), identity),
+            history,
             restored,
             clock,
         }
@@ -254,7 +260,7 @@ impl Core {
         let rules_parts = rules::Parts {
             clock: Arc::clone(&clock),
             engine: Arc::clone(&engine),
-            store: stores.history.clone(),
+            store: self.history.clone(),
             state: stores.state_store(),
             alerting: self.alerting.clone(),
             instruments: self.instruments.clone(),
@@ -276,7 +282,7 @@ impl Core {
             pulse,
             instruments: self.instruments.clone(),
             changes: self.changes.clone(),
-            store: stores.history.clone(),
+            store: self.history.clone(),
             state: stores.state_store(),
             engine,
             alerting: self.alerting.clone(),
