@@ -1,6 +1,7 @@
 //! The whole configuration, typed. Immutable: a reload builds another and compares.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use breakwatch_plugin_api::{ComponentId, Diagnostics, Node, Section};
@@ -58,13 +59,21 @@ impl Config {
         environment: Environment<'_>,
         diagnostics: &Diagnostics,
     ) -> Option<Self> {
-        let node = if paths.is_empty() {
-            embedded::load(tables, diagnostics)?
-        } else {
-            load_merged(paths, environment, diagnostics)?
-        };
+        if paths.is_empty() {
+            return Self::embedded(ServerConfig::default().listen, tables, diagnostics);
+        }
+        let node = load_merged(paths, environment, diagnostics)?;
         let mut config = Self::read(node, tables, diagnostics)?;
         config.files = paths.to_vec();
+        Some(config)
+    }
+
+    /// The embedded default of a daemon that listens on this address: it watches the host, and itself there.
+    #[must_use]
+    pub fn embedded(listen: SocketAddr, tables: &Tables<'_>, diagnostics: &Diagnostics) -> Option<Self> {
+        let node = embedded::load(listen, tables, diagnostics)?;
+        let mut config = Self::read(node, tables, diagnostics)?;
+        config.server.listen = listen;
         Some(config)
     }
 

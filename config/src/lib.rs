@@ -44,7 +44,6 @@ pub use components::{ExporterConfig, ReceiverConfig};
 pub use config::Config;
 pub use defaults::Defaults;
 pub use effective::{print_check, print_config};
-pub use embedded::EMBEDDED;
 pub use load::{DROP_IN_DIR, load_file, load_merged};
 pub use probing::ProbeWhenOpen;
 pub use redact::redact;

@@ -9,8 +9,8 @@ mod common;
 use std::time::Duration;
 
 use breakwatch_config::{
-    BreakerWindow, BulkheadLimits, BulkheadsConfig, CheckKind, Config, EMBEDDED, LogFormat, LogLevel,
-    MinHealthy, OtlpProtocol, ProbeWhenOpen, Role, print_check, print_config,
+    BreakerWindow, BulkheadLimits, BulkheadsConfig, CheckKind, Config, LogFormat, LogLevel, MinHealthy,
+    OtlpProtocol, ProbeWhenOpen, Role, print_check, print_config,
 };
 use breakwatch_model::Impact;
 use breakwatch_plugin_api::{ComponentId, Diagnostics};
@@ -199,10 +199,19 @@ fn without_a_file_the_host_is_watched() {
     assert_eq!(ids, ["cpu", "disk", "http/breakwatch", "load", "memory"]);
     assert_eq!(config.store.path, std::path::Path::new("./breakwatch-data"));
     assert!(config.rules.shipped && config.files.is_empty());
-    assert!(
-        EMBEDDED.contains(&format!("http://{}/-/ready", config.server.listen)),
-        "it asks its own listener"
-    );
+    for (listen, asked) in [
+        ("127.0.0.1:9475", "http://127.0.0.1:9475/-/ready"),
+        ("127.0.0.1:8080", "http://127.0.0.1:8080/-/ready"),
+        ("0.0.0.0:80", "http://127.0.0.1:80/-/ready"),
+        ("[::]:8080", "http://[::1]:8080/-/ready"),
+        ("192.0.2.7:9475", "http://192.0.2.7:9475/-/ready"),
+    ] {
+        let listen = listen.parse().expect("an address");
+        let config = Config::embedded(listen, &TABLES, &Diagnostics::new()).expect("good");
+        assert_eq!(config.server.listen, listen);
+        let page = print_check(&config, &id("http/breakwatch")).expect("configured");
+        assert!(page.contains(asked), "it asks its own listener: {page}");
+    }
 
     let page = print_check(&config, &id("memory")).expect("configured");
     assert!(page.starts_with("memory:\n  category: host\n") && page.contains("  interval: 5s\n"), "{page}");

@@ -179,3 +179,14 @@ fn the_command_line_reads_the_running_daemon() {
         "a pause must survive a restart"
     );
 }
+
+#[test]
+fn without_a_configuration_it_watches_the_host_and_itself_at_the_address_it_really_has() {
+    let bench = Bench::new("");
+    let daemon = bench.try_start_with(&[]).unwrap_or_else(|log| panic!("{log}"));
+    let itself = daemon.json("/api/v1/checks/http/breakwatch")["data"].clone();
+    assert_eq!(itself["target"].as_str(), Some(format!("{}/-/ready", daemon.url).as_str()));
+    daemon.wait("its own answer", |daemon| {
+        daemon.json("/api/v1/checks/http/breakwatch")["data"]["status"] == "healthy"
+    });
+}

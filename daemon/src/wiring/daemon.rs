@@ -85,6 +85,8 @@ impl Daemon {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(listen, error))?;
+        let loaded = loaded.listening_on(address).map_err(|wrong| StartError::Config(wrong.join("\n")))?;
+        let config = &loaded.config;
         let path = data_dir(config);
         let shown = path.display().to_string();
         let stores = Stores::open(&path, config, Arc::clone(&clock));

@@ -36,7 +36,10 @@ pub struct Loaded {
 /// Every mistake, one a line, each with file, line and column.
 pub fn load(paths: &[PathBuf], overrides: Overrides) -> Result<Loaded, Vec<String>> {
     let diagnostics = Diagnostics::new();
-    let config = Config::load(paths, &tables::tables(), &process_environment, &diagnostics);
+    let config = match overrides.listen {
+        Some(listen) if paths.is_empty() => Config::embedded(listen, &tables::tables(), &diagnostics),
+        _ => Config::load(paths, &tables::tables(), &process_environment, &diagnostics),
+    };
     let read = config.and_then(|mut config| {
         config.server.listen = overrides.listen.unwrap_or(config.server.listen);
         let alerting = notifiers::read(&config, &external_url(&config), &diagnostics);
@@ -51,6 +54,20 @@ pub fn load(paths: &[PathBuf], overrides: Overrides) -> Result<Loaded, Vec<Strin
             Ok(Loaded { config, alerting, rules, overrides, warnings: findings })
         }
         _ => Err(findings),
+    }
+}
+
+impl Loaded {
+    /// The same configuration for a daemon that listens on `address`. It differs where the configuration leaves the
+    /// port to the system: links in messages and the check of the daemon itself need the one it got.
+    ///
+    /// # Errors
+    /// When it can no longer be read.
+    pub fn listening_on(self, address: SocketAddr) -> Result<Self, Vec<String>> {
+        if address == self.config.server.listen {
+            return Ok(self);
+        }
+        load(&self.config.files, Overrides { listen: Some(address) })
     }
 }
 

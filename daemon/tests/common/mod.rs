@@ -59,9 +59,14 @@ impl Bench {
 
     /// As [`Bench::start`]; gives the log if the daemon ends instead.
     pub fn try_start(&self) -> Result<Daemon, String> {
-        let args = ["run", "--config", "breakwatch.yml", "--listen", "127.0.0.1:0", "--log-format", "logfmt"];
+        self.try_start_with(&["--config", "breakwatch.yml"])
+    }
+
+    /// As [`Bench::try_start`], with these options of `run` instead of the bench's configuration.
+    pub fn try_start_with(&self, options: &[&str]) -> Result<Daemon, String> {
         let mut child = self
-            .command(&args)
+            .command(&["run", "--listen", "127.0.0.1:0", "--log-format", "logfmt"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
