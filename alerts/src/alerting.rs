@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use breakwatch_model::{Batch, Fingerprint, Labels, Timestamp};
 
-pub use explain::{Explanation, IntegrationStory, RouteStory};
+pub use explain::{Explanation, IntegrationStory, RouteStory, labels_in};
 pub use intake::PostedAlert;
 pub use restore::Restored;
 pub use send::Due;

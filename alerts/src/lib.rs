@@ -33,7 +33,7 @@ pub use ack::Ack;
 pub use alert::{BreakerOrigin, Origin};
 pub use alerting::{
     AlertState, AlertView, Alerting, Due, Explanation, GroupView, IntegrationStory, OutboxView, PostedAlert,
-    Restored, RouteStory, Settings, Stats,
+    Restored, RouteStory, Settings, Stats, labels_in,
 };
 pub use config::{Config, IntegrationKind};
 pub use dedup::SendReason;

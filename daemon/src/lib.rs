@@ -27,4 +27,5 @@ pub mod store;
 pub mod systemd;
 pub mod telemetry;
 pub mod ui;
+pub mod vitals;
 pub mod wiring;

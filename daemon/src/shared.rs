@@ -23,6 +23,7 @@ use crate::reload::ReloadHandle;
 use crate::rules::Rules;
 use crate::store::StoreHandle;
 use crate::telemetry::instruments::Instruments;
+use crate::vitals::Vitals;
 
 /// The daemon's version, as `--version`, `/metrics` and the API give it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -121,6 +122,16 @@ pub struct Parts {
 }
 
 impl Shared {
+    /// The pulses of the loops that pages depend on.
+    #[must_use]
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            scheduler: Arc::clone(&self.pulse),
+            rules: self.rules.pulse(),
+            alerting: self.alerting.clone(),
+        }
+    }
+
     /// Puts the parts together; not ready yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {

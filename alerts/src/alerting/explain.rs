@@ -1,12 +1,13 @@
 //! Why somebody was told of an alert, or was not: its routes and groups as they stand, and its way through the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use breakwatch_model::{Fingerprint, Labels, Matcher, Timestamp};
 use breakwatch_plugin_api::TransitionKind;
 
+use super::lane::Lane;
 use super::{AlertView, Alerting, group_id, integrations};
 use crate::alert::StoredAlert;
 use crate::config::{Integration, Route};
@@ -46,6 +47,8 @@ pub struct RouteStory {
     pub next: Option<Timestamp>,
     /// What each integration was told.
     pub integrations: Vec<IntegrationStory>,
+    /// Who is told next if nobody acknowledges, in words.
+    pub escalation: Option<String>,
 }
 
 /// What one integration was told of an alert, and why not.
@@ -59,36 +62,32 @@ pub struct IntegrationStory {
     pub verdict: String,
 }
 
+/// The labels of the alerts that the ledger speaks of and that match; at most 100. A question for whoever holds the
+/// records, so that alerting is not kept waiting by them.
+#[must_use]
+pub fn labels_in(records: &[Record], matchers: &[Matcher]) -> Vec<Labels> {
+    let raised = records.iter().filter_map(|record| match &record.event {
+        Event::Raised { labels, .. } => Some(labels),
+        _ => None,
+    });
+    let found: BTreeSet<&Labels> = raised.filter(|labels| all_match(matchers, labels)).collect();
+    found.into_iter().take(MAX_ALERTS).cloned().collect()
+}
+
 impl Alerting {
-    /// Explains every alert that matches, among those that are known and those that `records` (of the ledger, oldest
-    /// first) speak of; at most 100, by labels.
+    /// Explains every alert that matches, among those that are known and `others`; at most 100, by labels. The history
+    /// is left to [`Explanation::tell_history`].
     #[must_use]
-    pub fn explain(&self, matchers: &[Matcher], records: &[Record], now: Timestamp) -> Vec<Explanation> {
-        let mut found: BTreeMap<Labels, Fingerprint> = BTreeMap::new();
+    pub fn explain(&self, matchers: &[Matcher], others: &[Labels], now: Timestamp) -> Vec<Explanation> {
         let known = self.alerts.values().map(|stored| &stored.alert.labels);
-        let raised = records.iter().filter_map(|record| match &record.event {
-            Event::Raised { labels, .. } => Some(labels),
-            _ => None,
-        });
-        for labels in known.chain(raised).filter(|labels| all_match(matchers, labels)) {
-            found.insert(labels.clone(), labels.fingerprint());
-        }
-        let explain = |(labels, fingerprint): (Labels, Fingerprint)| {
-            let about = |record: &&Record| record.alert_fingerprints().any(|fp| fp == fingerprint);
-            let messages: Vec<&str> = records
-                .iter()
-                .filter(about)
-                .map(|record| record.message.as_str())
-                .filter(|id| !id.is_empty())
-                .collect();
-            let belongs = |record: &&Record| about(record) || messages.contains(&record.message.as_str());
-            Explanation {
-                fingerprint,
-                alert: self.alert(fingerprint, now),
-                routes: self.route_stories(&labels, now),
-                history: records.iter().filter(belongs).cloned().collect(),
-                labels,
-            }
+        let known = known.filter(|labels| all_match(matchers, labels));
+        let found: BTreeSet<&Labels> = known.chain(others).collect();
+        let explain = |labels: &Labels| Explanation {
+            fingerprint: labels.fingerprint(),
+            labels: labels.clone(),
+            alert: self.alert(labels.fingerprint(), now),
+            routes: self.route_stories(labels, now),
+            history: Vec::new(),
         };
         found.into_iter().take(MAX_ALERTS).map(explain).collect()
     }
@@ -108,6 +107,7 @@ impl Alerting {
                 group: key,
                 next: group.map(|group| group.next),
                 integrations: stories,
+                escalation: group.and_then(|group| self.escalation_story(route, group, labels)),
             }
         };
         self.config.route.matching(labels).iter().map(story).collect()
@@ -141,13 +141,46 @@ impl Alerting {
         let stored = self.alerts.get(&fp.0).filter(|stored| !stored.done);
         let verdict = self
             .outbox_verdict(slot, fp)
-            .or_else(|| told.then(|| "was told that it fires".to_owned()))
+            .or_else(|| told.then(|| self.told_verdict(route, group, integration, stored, now)))
             .or_else(|| self.reason_against(route, group, integration, stored, now))
-            .unwrap_or_else(|| match group {
-                Some(group) => format!("is to be told when the group is looked at, at {}", group.next),
-                None => "would be told".to_owned(),
-            });
+            .unwrap_or_else(|| group.map_or_else(|| "would be told".to_owned(), waiting_verdict));
         IntegrationStory { integration: Arc::clone(&integration.key), told, verdict }
+    }
+
+    /// What is said of somebody who has been told: also why they do not hear it again.
+    fn told_verdict(
+        &self,
+        route: &Route,
+        group: Option<&Group>,
+        integration: &Integration,
+        stored: Option<&StoredAlert>,
+        now: Timestamp,
+    ) -> String {
+        let firing = stored.filter(|stored| stored.firing(now));
+        let ack = firing.and_then(|stored| self.acks.get(&stored.alert.fingerprint()));
+        let quiet = firing.and_then(|_| self.reason_against(route, group, integration, stored, now));
+        match (ack, quiet, firing) {
+            (Some(ack), _, _) => {
+                format!("was told that it fires, and is not told again: acknowledged by {}", ack.by)
+            }
+            (None, Some(why), _) => format!("was told that it fires; again it {why}"),
+            (None, None, Some(_)) => "was told that it fires".to_owned(),
+            (None, None, None) => "was told that it fires, and is to be told that it is over".to_owned(),
+        }
+    }
+
+    /// Who is told next if nobody acknowledges.
+    fn escalation_story(&self, route: &Route, group: &Group, labels: &Labels) -> Option<String> {
+        let step = route.escalation.get(group.escalated)?;
+        let since = group.told_since?;
+        let fingerprint = labels.fingerprint();
+        self.alerts.get(&fingerprint).filter(|stored| !stored.done)?;
+        Some(match self.acks.get(&fingerprint) {
+            Some(ack) => format!("{} is not told: acknowledged by {}", step.receiver, ack.by),
+            None => {
+                format!("{} is told at {} unless somebody acknowledges", step.receiver, since + step.after)
+            }
+        })
     }
 
     /// What the outbox holds for an integration about an alert.
@@ -159,13 +192,24 @@ impl Alerting {
         if entry.in_flight {
             return Some(format!("is being told: attempt {}", entry.attempts));
         }
+        let lane = self.lanes.get(&entry.integration);
         let mut text =
             format!("has a message waiting since {}, tried {} times", entry.first_at, entry.attempts);
         if let Some(error) = &entry.last_error {
-            let _ = write!(text, ", last error: {error}");
+            let word = if entry.refused { "refused" } else { "last error" };
+            let _ = write!(text, ", {word}: {error}");
         }
-        if let Some(until) = self.lanes.get(&entry.integration).and_then(|lane| lane.held_until) {
+        if entry.replaced > 0 {
+            let _ = write!(text, ", replaces {} undelivered", entry.replaced);
+        }
+        if let Some(until) = lane.and_then(|lane| lane.held_until) {
             let _ = write!(text, ", its circuit breaker is open until {until}");
+        }
+        if lane.is_some_and(Lane::is_exhausted) {
+            text.push_str(", held back by the rate limit");
+        }
+        if entry.fallback_done {
+            text.push_str(", the fallback receiver was told instead");
         }
         Some(text)
     }
@@ -184,7 +228,7 @@ impl Alerting {
             return Some("is not told: the alert is over".to_owned());
         }
         let fp = Fp(stored.alert.fingerprint());
-        let member = group.and_then(|group| self.members(group, route, now).into_iter().find(|m| m.fp == fp));
+        let member = group.and_then(|_| self.member(fp, false, &self.quieting(route, now), now));
         if let Some(why) = member.and_then(|member| member.quiet) {
             return Some(format!("is not told: {why}"));
         }
@@ -197,7 +241,36 @@ impl Alerting {
     }
 }
 
+/// Why somebody who is to be told has not been yet.
+fn waiting_verdict(group: &Group) -> String {
+    let why = match group.flushed {
+        true => "changes wait for the interval of its group (group_interval)",
+        false => "the first wait of its group (group_wait) is not over",
+    };
+    format!("is to be told at {}: {why}", group.next)
+}
+
 impl Explanation {
+    /// Gives every explanation what `records` (of the ledger, oldest first) have about it.
+    pub fn tell_history(explanations: &mut [Self], records: &[Record]) {
+        let places: HashMap<Fingerprint, usize> =
+            explanations.iter().enumerate().map(|(place, alert)| (alert.fingerprint, place)).collect();
+        // An attempt names its message and not its alerts.
+        let mut messages: HashMap<&str, Vec<usize>> = HashMap::new();
+        for record in records.iter().filter(|record| !record.message.is_empty()) {
+            let about = messages.entry(&record.message).or_default();
+            about.extend(record.alert_fingerprints().filter_map(|fp| places.get(&fp)));
+        }
+        for record in records {
+            let mut about: BTreeSet<usize> =
+                record.alert_fingerprints().filter_map(|fp| places.get(&fp).copied()).collect();
+            about.extend(messages.get(&*record.message).into_iter().flatten());
+            for place in about {
+                explanations[place].history.push(record.clone());
+            }
+        }
+    }
+
     /// The whole in lines for people.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
@@ -219,6 +292,7 @@ impl Explanation {
             for story in &route.integrations {
                 lines.push(format!("    {} {}", story.integration, story.verdict));
             }
+            lines.extend(route.escalation.iter().map(|next| format!("    then {next}")));
         }
         lines.extend(self.history.iter().map(|record| format!("  {record}")));
         lines

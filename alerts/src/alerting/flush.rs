@@ -13,6 +13,7 @@ use crate::dedup::{Fp, LastTold, SendReason, needs_update};
 use crate::group::{EMPTY_GROUP_KEPT, Group};
 use crate::inhibit::LINGER;
 use crate::ledger::{Event, Record};
+use crate::silence::Holding;
 use crate::time_interval::any_contains;
 
 /// An alert of a group as it stands at the moment of looking.
@@ -25,6 +26,12 @@ pub(super) struct Member {
     pub(super) quiet: Option<String>,
     /// Whether a breaker raised it.
     pub(super) breaker: bool,
+}
+
+/// What keeps alerts of a route quiet at a moment.
+pub(super) struct Quieting<'a> {
+    by_time: Option<String>,
+    silences: Holding<'a>,
 }
 
 /// What an integration gets to see of a group.
@@ -65,35 +72,35 @@ impl Alerting {
 
     /// The group's alerts as they stand.
     pub(super) fn members(&self, group: &Group, route: &Route, now: Timestamp) -> Vec<Member> {
-        let by_time = self.muted_by_time(route, now);
-        let holding = self.silences.holding(now);
-        let look = |fp: &Fp, leaver: bool| {
-            let stored = self.alerts.get(&fp.0)?;
-            let labels = &stored.alert.labels;
-            let by_silence = || {
-                let ids = holding.matching(labels);
-                (!ids.is_empty()).then(|| format!("silenced by {}", ids.join(", ")))
-            };
-            let by_inhibition = || {
-                let source = self.inhibitor.inhibited_by(stored, now)?;
-                let name = self.alerts.get(&source).map_or("", |stored| stored.alert.name());
-                Some(format!("inhibited by {name} {source}"))
-            };
-            let by_dependency = || {
-                let cause = self.dependency.get(labels.get("check")?)?;
-                Some(format!("{cause} is the root cause"))
-            };
-            let quiet = by_time.clone().or_else(by_inhibition).or_else(by_silence).or_else(by_dependency);
-            Some(Member {
-                fp: *fp,
-                firing: stored.firing(now),
-                leaver,
-                quiet,
-                breaker: stored.breaker().is_some(),
-            })
+        let quiet = self.quieting(route, now);
+        let staying = group.members.iter().filter_map(|fp| self.member(*fp, false, &quiet, now));
+        staying.chain(group.leavers.iter().filter_map(|fp| self.member(*fp, true, &quiet, now))).collect()
+    }
+
+    /// What keeps alerts of a route quiet now, looked up once for all of them.
+    pub(super) fn quieting(&self, route: &Route, now: Timestamp) -> Quieting<'_> {
+        Quieting { by_time: self.muted_by_time(route, now), silences: self.silences.holding(now) }
+    }
+
+    /// One alert of a group as it stands.
+    pub(super) fn member(&self, fp: Fp, leaver: bool, by: &Quieting<'_>, now: Timestamp) -> Option<Member> {
+        let stored = self.alerts.get(&fp.0)?;
+        let labels = &stored.alert.labels;
+        let by_silence = || {
+            let ids = by.silences.matching(labels);
+            (!ids.is_empty()).then(|| format!("silenced by {}", ids.join(", ")))
         };
-        let staying = group.members.iter().filter_map(|fp| look(fp, false));
-        staying.chain(group.leavers.iter().filter_map(|fp| look(fp, true))).collect()
+        let by_inhibition = || {
+            let source = self.inhibitor.inhibited_by(stored, now)?;
+            let name = self.alerts.get(&source).map_or("", |stored| stored.alert.name());
+            Some(format!("inhibited by {name} {source}"))
+        };
+        let by_dependency = || {
+            let cause = self.dependency.get(labels.get("check")?)?;
+            Some(format!("{cause} is the root cause"))
+        };
+        let quiet = by.by_time.clone().or_else(by_inhibition).or_else(by_silence).or_else(by_dependency);
+        Some(Member { fp, firing: stored.firing(now), leaver, quiet, breaker: stored.breaker().is_some() })
     }
 
     /// The time interval that keeps a route quiet, in words.

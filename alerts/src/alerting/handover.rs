@@ -90,6 +90,9 @@ impl Alerting {
         let others = receiver.integrations.iter().filter(|i| !own.iter().any(|own| own.key == i.key));
         for integration in others {
             let slot = group.slots.entry(Arc::clone(&integration.key)).or_default();
+            if slot.last.as_ref().is_some_and(|last| covers(last, &entry)) {
+                continue;
+            }
             slot.guest = slot.last.is_none() || slot.guest;
             let last =
                 LastTold { firing: entry.firing().collect(), resolved: entry.resolved().collect(), at: now };
@@ -111,4 +114,11 @@ impl Alerting {
         }
         self.groups.insert(Arc::clone(&group.id), group);
     }
+}
+
+/// Whether a stand-in has been told the same since the message was decided on, in the place of another integration.
+fn covers(last: &LastTold, entry: &Entry) -> bool {
+    last.at >= entry.message.created_at
+        && entry.firing().all(|fp| last.firing.contains(&fp))
+        && entry.resolved().all(|fp| last.resolved.contains(&fp))
 }

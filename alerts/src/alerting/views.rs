@@ -132,8 +132,17 @@ impl Alerting {
     /// One firing alert.
     #[must_use]
     pub fn alert(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<AlertView> {
+        self.firing_view(fingerprint, &self.silences.holding(now), now)
+    }
+
+    fn firing_view(
+        &self,
+        fingerprint: Fingerprint,
+        holding: &Holding<'_>,
+        now: Timestamp,
+    ) -> Option<AlertView> {
         let stored = self.alerts.get(&fingerprint).filter(|stored| !stored.done && stored.firing(now))?;
-        Some(self.view_alert(stored, &self.silences.holding(now), now))
+        Some(self.view_alert(stored, holding, now))
     }
 
     /// The firing alerts themselves, in no order: what a snapshot needs, without asking silences and routes.
@@ -192,9 +201,10 @@ impl Alerting {
     /// Groups with firing alerts, by labels and receiver.
     #[must_use]
     pub fn groups(&self, now: Timestamp) -> Vec<GroupView> {
+        let holding = self.silences.holding(now);
         let view = |group: &crate::group::Group| {
             let route = self.config.route.walk().find(|route| route.id == group.route)?;
-            let firing = group.members.iter().filter_map(|fp| self.alert(fp.0, now));
+            let firing = group.members.iter().filter_map(|fp| self.firing_view(fp.0, &holding, now));
             let mut alerts: Vec<AlertView> = firing.collect();
             alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
             (!alerts.is_empty()).then(|| GroupView {

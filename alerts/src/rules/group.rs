@@ -317,11 +317,10 @@ impl Group {
             .collect()
     }
 
-    /// Whether an instance with these labels is firing.
-    #[must_use]
-    pub fn is_firing(&self, labels: &Labels) -> bool {
-        self.alerting_rules()
-            .any(|rule| rule.active.get(labels).is_some_and(|instance| instance.state == ActiveState::Firing))
+    /// The labels of every instance that is firing.
+    pub fn firing_labels(&self) -> impl Iterator<Item = &Labels> {
+        let instances = self.alerting_rules().flat_map(|rule| &rule.active);
+        instances.filter(|(_, instance)| instance.state == ActiveState::Firing).map(|(labels, _)| labels)
     }
 
     fn alerting_rules(&self) -> impl Iterator<Item = &AlertingRule> {

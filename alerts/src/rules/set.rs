@@ -1,5 +1,7 @@
 //! All groups: made from files, replaced by a reload, taken over from the state log.
 
+use std::collections::HashSet;
+
 use breakwatch_model::{Batch, Labels, Record, Table, Timestamp};
 
 use super::group::{Defaults, Group};
@@ -79,11 +81,11 @@ impl Groups {
         self.groups.iter_mut()
     }
 
-    /// Whether any rule fires an alert with these labels. After a start or a reload, firing rule alerts for which this
-    /// is false have lost their rule: see `Alerting::reconcile_rules`.
+    /// The labels of everything that fires. After a start or a reload, firing rule alerts with others have lost their
+    /// rule: see `Alerting::reconcile_rules`.
     #[must_use]
-    pub fn is_firing(&self, labels: &Labels) -> bool {
-        self.groups.iter().any(|group| group.is_firing(labels))
+    pub fn firing_labels(&self) -> HashSet<Labels> {
+        self.groups.iter().flat_map(Group::firing_labels).cloned().collect()
     }
 }
 

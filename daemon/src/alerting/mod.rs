@@ -4,6 +4,7 @@
 //! [`Input`]. Inputs that arrive together are committed together.
 
 mod events;
+mod heartbeat;
 mod sender;
 mod task;
 
@@ -20,7 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::breakers::Guard;
 use crate::state::SavedBreaker;
 pub use events::transition_event;
-pub use sender::Receivers;
+pub use heartbeat::Heartbeats;
+pub use sender::{ATTEMPT_TIMEOUT, Receivers};
 pub use task::{AlertingTask, TaskParts};
 
 /// Gives the answer of a call, once what the call changed is durable.
@@ -55,6 +57,8 @@ pub struct Snapshot {
     pub firing: Vec<Alert>,
     /// Messages not yet delivered.
     pub outbox: usize,
+    /// An integration whose sender hangs.
+    pub stuck: Option<Arc<str>>,
     /// Figures.
     pub families: Vec<MetricFamily>,
 }

@@ -6,22 +6,28 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use breakwatch_alerts::config::Config;
 use breakwatch_breaker::{Outcome, State};
 use breakwatch_model::Clock;
 use breakwatch_plugin_api::{Notification, Notifier, NotifyError, Receipt};
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::{Handle, Input};
 use crate::breakers::Guard;
 use crate::telemetry::instruments::Instruments;
 
-/// The most an attempt may take in all, whatever the other side does byte by byte.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most an attempt may take in all, whatever the other side does byte by byte, unless the integration's own
+/// `timeout` asks for more.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// An attempt that has not ended this long after its limit hangs: the limit itself does not come round.
+const GRACE: Duration = Duration::from_secs(20);
 /// Messages handed to one integration ahead of their turn. The state decides what is due; this is only a pipe.
 const QUEUE: usize = 64;
 /// How soon an integration that is held open by hand, or is not built, is looked at again.
@@ -35,6 +41,10 @@ pub struct Receivers {
     pub notifiers: BTreeMap<Arc<str>, Arc<dyn Notifier>>,
     /// Their breakers.
     pub guards: BTreeMap<Arc<str>, Arc<Guard>>,
+    /// How long an attempt may take, where that is more than [`ATTEMPT_TIMEOUT`].
+    pub limits: BTreeMap<Arc<str>, Duration>,
+    /// Integrations that the daemon calls by itself as a sign of life, and how often.
+    pub heartbeats: BTreeMap<Arc<str>, Duration>,
 }
 
 /// Whether an integration can take a message.
@@ -47,9 +57,20 @@ pub(super) enum Readiness {
     Open(Duration),
 }
 
+/// The way to one loop.
+struct Lane {
+    jobs: mpsc::Sender<Notification>,
+    guard: Arc<Guard>,
+    /// When the attempt under way must have ended.
+    overdue: Arc<Mutex<Option<Instant>>>,
+}
+
 /// The running loops.
 pub(super) struct Senders {
-    loops: BTreeMap<Arc<str>, (mpsc::Sender<Notification>, Arc<Guard>)>,
+    loops: BTreeMap<Arc<str>, Lane>,
+    tasks: JoinSet<()>,
+    /// Whether the daemon goes down: nothing new is begun.
+    ending: Arc<AtomicBool>,
     context: Context,
 }
 
@@ -62,29 +83,56 @@ pub(super) struct Context {
 
 impl Senders {
     pub(super) fn new(context: Context) -> Self {
-        Self { loops: BTreeMap::new(), context }
+        Self { loops: BTreeMap::new(), tasks: JoinSet::new(), ending: Arc::default(), context }
     }
 
     /// Replaces every loop. A loop whose channel is closed finishes the attempt it is in.
     pub(super) fn replace(&mut self, receivers: &Receivers) {
         self.loops.clear();
+        while self.tasks.try_join_next().is_some() {}
         for (key, notifier) in &receivers.notifiers {
             let Some(guard) = receivers.guards.get(key) else { continue };
             let (jobs, queue) = mpsc::channel(QUEUE);
+            let overdue = Arc::default();
             let integration = Integration {
                 key: Arc::clone(key),
                 notifier: Arc::clone(notifier),
                 guard: Arc::clone(guard),
+                limit: receivers.limits.get(key).copied().unwrap_or(ATTEMPT_TIMEOUT),
+                ending: Arc::clone(&self.ending),
+                overdue: Arc::clone(&overdue),
                 context: self.context.clone(),
             };
-            tokio::spawn(integration.run(queue));
-            self.loops.insert(Arc::clone(key), (jobs, Arc::clone(guard)));
+            self.tasks.spawn(integration.run(queue));
+            self.loops.insert(Arc::clone(key), Lane { jobs, guard: Arc::clone(guard), overdue });
         }
+    }
+
+    /// Begins nothing more and waits until the attempts under way have ended, at most so long: an answer that is
+    /// still heard is a message that need not be repeated after the next start.
+    pub(super) async fn finish(&mut self, patience: Duration) {
+        self.ending.store(true, Ordering::Relaxed);
+        self.loops.clear();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            tracing::warn!(
+                "a message was still under way; it is sent again, with the same id, after the next start"
+            );
+        }
+    }
+
+    /// An integration whose attempt has not ended although its time is over.
+    pub(super) fn stuck(&self) -> Option<Arc<str>> {
+        let now = self.context.clock.monotonic();
+        let hangs = |lane: &Lane| lane.overdue.lock().is_some_and(|end| end < now);
+        self.loops.iter().find(|(_, lane)| hangs(lane)).map(|(key, _)| Arc::clone(key))
     }
 
     /// Whether an integration can take a message now.
     pub(super) fn readiness(&self, key: &str) -> Readiness {
-        let Some((jobs, guard)) = self.loops.get(key) else { return Readiness::Open(HELD_RECHECK) };
+        let Some(Lane { jobs, guard, .. }) = self.loops.get(key) else {
+            return Readiness::Open(HELD_RECHECK);
+        };
         match guard.breaker.retry_after(self.context.clock.monotonic()) {
             Some(wait) if !wait.is_zero() => Readiness::Open(wait),
             None if guard.breaker.state() == State::Open => Readiness::Open(HELD_RECHECK),
@@ -96,7 +144,7 @@ impl Senders {
     /// Hands a message to its integration. One that is not there any more is answered for at once.
     pub(super) fn send(&self, key: &str, message: Notification) {
         let id = message.id.clone();
-        let sent = self.loops.get(key).is_some_and(|(jobs, _)| jobs.try_send(message).is_ok());
+        let sent = self.loops.get(key).is_some_and(|lane| lane.jobs.try_send(message).is_ok());
         if !sent {
             let error = NotifyError::Retryable {
                 message: "the integration is not ready to send".to_owned(),
@@ -112,13 +160,21 @@ struct Integration {
     key: Arc<str>,
     notifier: Arc<dyn Notifier>,
     guard: Arc<Guard>,
+    limit: Duration,
+    ending: Arc<AtomicBool>,
+    overdue: Arc<Mutex<Option<Instant>>>,
     context: Context,
 }
 
 impl Integration {
     async fn run(self, mut queue: mpsc::Receiver<Notification>) {
         while let Some(message) = queue.recv().await {
+            if self.ending.load(Ordering::Relaxed) {
+                return;
+            }
+            *self.overdue.lock() = Some(self.context.clock.monotonic() + self.limit + GRACE);
             let input = self.deliver(&message).await;
+            *self.overdue.lock() = None;
             self.context.handle.tell(input);
         }
     }
@@ -163,12 +219,12 @@ impl Integration {
     async fn attempt(&self, message: &Notification) -> Result<Receipt, NotifyError> {
         let attempt = AssertUnwindSafe(self.notifier.notify(message)).catch_unwind();
         let retryable = |message: String| NotifyError::Retryable { message, retry_after: None };
-        match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
+        match tokio::time::timeout(self.limit, attempt).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
                 Err(retryable("the notifier itself panicked: this is a fault of breakwatch".to_owned()))
             }
-            Err(_) => Err(retryable(format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()))),
+            Err(_) => Err(retryable(format!("no answer within {} s", self.limit.as_secs()))),
         }
     }
 }

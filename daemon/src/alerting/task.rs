@@ -20,6 +20,9 @@ const MAX_INPUTS: usize = 1000;
 /// better than none.
 const MAX_WAIT_FOR_DISK: Duration = Duration::from_secs(5);
 
+/// How long attempts under way may take to end when the daemon stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// What the task is made of.
 pub struct TaskParts {
     /// Time.
@@ -78,12 +81,26 @@ impl AlertingTask {
             }
             self.show(now);
             if let Some(done) = self.stop.take() {
+                self.end().await;
                 let _ = done.send(());
                 return;
             }
             self.hand_out(now);
             if !self.wait(now).await {
                 return;
+            }
+        }
+    }
+
+    /// Notes the answers of the attempts that are under way.
+    async fn end(&mut self) {
+        self.senders.finish(LAST_ANSWERS).await;
+        while let Ok(input) = self.parts.inputs.try_recv() {
+            self.take(input);
+        }
+        if self.commit(self.parts.clock.now()).await {
+            for answer in self.answers.drain(..) {
+                answer();
             }
         }
     }
@@ -197,8 +214,12 @@ impl AlertingTask {
         // A stable order, for whoever compares one answer with the next.
         let mut firing: Vec<_> = self.alerting.firing(now).cloned().collect();
         firing.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let snapshot =
-            Snapshot { firing, outbox: self.alerting.stats(now).outbox, families: self.families(now) };
+        let snapshot = Snapshot {
+            firing,
+            outbox: self.alerting.stats(now).outbox,
+            stuck: self.senders.stuck(),
+            families: self.families(now),
+        };
         self.parts.handle.snapshot.store(Arc::new(snapshot));
     }
 

@@ -48,7 +48,8 @@ impl Pulse {
         Self { origin: now, last_millis: AtomicU64::new(0) }
     }
 
-    fn beat(&self, now: Instant) {
+    /// The loop came round.
+    pub fn beat(&self, now: Instant) {
         let millis = now.saturating_duration_since(self.origin).as_millis();
         self.last_millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

@@ -52,8 +52,6 @@ pub enum LogFormat {
 const TELEMETRY_BUDGET: Duration = Duration::from_secs(1);
 /// How often `systemctl status` gets a new line.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
-/// A loop that has not come round for this long is not alive: systemd is no longer told otherwise.
-const STUCK_AFTER: Duration = Duration::from_secs(20);
 
 /// Runs until told to stop.
 ///
@@ -161,10 +159,8 @@ async fn keep_systemd_informed(shared: Arc<crate::shared::Shared>) {
     let mut ticks = tokio::time::interval(period);
     loop {
         ticks.tick().await;
-        let now = shared.clock.monotonic();
-        let stuck = shared.pulse.age(now) > STUCK_AFTER || shared.alerting.pulse_age(now) > STUCK_AFTER;
-        if stuck {
-            tracing::error!("the scheduler or the alerting loop is stuck");
+        if let Some(trouble) = shared.vitals().trouble(shared.clock.monotonic()) {
+            tracing::error!(trouble, "the watchdog is not fed");
             continue;
         }
         Systemd.alive();

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use breakwatch_alerts::matchers::parse_matcher;
 use breakwatch_alerts::rules::{ActiveState, Group, RuleView};
-use breakwatch_alerts::{Alerting, Explanation};
+use breakwatch_alerts::{Alerting, Explanation, labels_in};
 use breakwatch_model::{Labels, MatchOp, Matcher, TimeRange, Timestamp};
 use serde_json::{Value, json};
 
@@ -37,13 +37,16 @@ async fn explain(State(shared): State<Arc<Shared>>, params: Params) -> Result<Re
     let since = params.time_or("since", now - DEFAULT_SPAN)?;
     let records = read_ledger(&shared, TimeRange::new(since, Timestamp::MAX)).await?;
     let asked = matchers.clone();
-    let (explanations, would) = call(&shared, move |alerting, now| {
-        let found = alerting.explain(&asked, &records, now);
+    let others = labels_in(&records, &matchers);
+    let (mut explanations, would) = call(&shared, move |alerting, now| {
+        let found = alerting.explain(&asked, &others, now);
         let would = if found.is_empty() { would_go(alerting, &asked) } else { Vec::new() };
         (found, would)
     })
     .await?;
+    Explanation::tell_history(&mut explanations, &records);
     let mut lines = check_lines(&shared, &matchers, &explanations, now);
+    lines.extend(isolation_line(&shared));
     lines.extend(rule_lines(&shared, matchers).await?);
     lines.extend(explanations.iter().flat_map(Explanation::lines));
     lines.extend(would);
@@ -80,6 +83,14 @@ fn would_go(alerting: &Alerting, matchers: &[Matcher]) -> Vec<String> {
         format!("no such alert has fired; one would go by {} to {}: {who}", route.key, route.receiver)
     };
     alerting.routes_for(&labels).iter().map(line).collect()
+}
+
+/// Cut off, the daemon does not believe what its checks find.
+fn isolation_line(shared: &Shared) -> Option<String> {
+    let since = shared.observer.chronicle.isolated_since()?;
+    Some(format!(
+        "breakwatch itself is cut off since {since}, as its canaries say: what checks find meanwhile opens no circuit breaker"
+    ))
 }
 
 fn check_lines(
@@ -197,6 +208,7 @@ fn describe_explanation(explanation: &Explanation) -> Value {
                 "group": route.group,
                 "next_look_at": route.next.map(Timestamp::to_rfc3339),
                 "integrations": integrations.collect::<Vec<_>>(),
+                "escalation": route.escalation,
             })
         })
         .collect();

@@ -1,7 +1,6 @@
 //! `/-/healthy`, `/-/ready`, `/health` and `/health/circuit-breakers`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,16 +14,11 @@ use super::breakers_api;
 use crate::health::{self, Component};
 use crate::shared::{Shared, VERSION};
 
-/// A scheduler that has not come round for this long is stuck: its loop wakes every second.
-const STUCK_AFTER: Duration = Duration::from_secs(20);
-
 /// `GET /-/healthy`: whether the daemon itself works. Never says anything about its targets.
 pub async fn healthy(State(shared): State<Arc<Shared>>) -> Response {
-    let now = shared.clock.monotonic();
-    let stuck = shared.pulse.age(now) > STUCK_AFTER || shared.alerting.pulse_age(now) > STUCK_AFTER;
-    if stuck {
-        let message = "breakwatch is stuck: its scheduler or its alerting loop no longer comes round.\n";
-        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    if let Some(trouble) = shared.vitals().trouble(shared.clock.monotonic()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("breakwatch is stuck: {trouble}.\n"))
+            .into_response();
     }
     "breakwatch is healthy.\n".into_response()
 }

@@ -9,9 +9,10 @@ use breakwatch_alerts::rules::{Appending, Environment, Group, Groups, Outcome, S
 use breakwatch_model::{Batch, CancelToken, Clock, Labels, Sample, StateStore, Table, Timestamp};
 use breakwatch_promql::Engine;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::alerting::{self, Input};
+use crate::checks::scheduler::Pulse;
 use crate::store::StoreHandle;
 use crate::telemetry::instruments::Instruments;
 use files::RuleFiles;
@@ -51,6 +52,7 @@ pub struct Rules {
     groups: Arc<Mutex<Groups>>,
     external_labels: Arc<Mutex<Labels>>,
     replaced: Arc<Notify>,
+    pulse: Arc<Pulse>,
 }
 
 impl Rules {
@@ -63,11 +65,18 @@ impl Rules {
         let batch = groups.restore(&parts.state.table(Table::Alerts), alive, now);
         parts.alerting.tell(Input::Rules(Vec::new(), batch));
         Self {
+            pulse: Arc::new(Pulse::new(parts.clock.monotonic())),
             parts: Arc::new(parts),
             groups: Arc::new(Mutex::new(groups)),
             external_labels: Arc::new(Mutex::new(files.external_labels.clone())),
             replaced: Arc::default(),
         }
+    }
+
+    /// When rules were last looked at.
+    #[must_use]
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Does something with the groups. May wait for an evaluation under way: call it from a blocking thread.
@@ -94,17 +103,27 @@ impl Rules {
         self.replaced.notify_one();
     }
 
-    /// Ends alerts whose rule is gone.
+    /// Ends alerts whose rule is gone. What fires is looked up here and told under the lock: alerting must never wait
+    /// for an evaluation, and what is evaluated later is told later.
     pub async fn reconcile(&self) {
-        let (groups, external) = (Arc::clone(&self.groups), self.external_labels.lock().clone());
-        // What left with external labels is known to its rule without them, unless it had them itself.
-        let own = move |labels: &Labels| labels.filtered(|name| external.get(name) != labels.get(name));
-        let reconcile = move |alerting: &mut breakwatch_alerts::Alerting, now| {
-            let groups = groups.lock();
-            alerting
-                .reconcile_rules(|labels| groups.is_firing(labels) || groups.is_firing(&own(labels)), now);
+        let (answer, done) = oneshot::channel();
+        let (rules, external) = (self.clone(), self.external_labels.lock().clone());
+        let look = move || {
+            let groups = rules.groups.lock();
+            let firing = groups.firing_labels();
+            // What left with external labels is known to its rule without them, unless it had them itself.
+            let own = move |labels: &Labels| labels.filtered(|name| external.get(name) != labels.get(name));
+            let holds = move |labels: &Labels| firing.contains(labels) || firing.contains(&own(labels));
+            rules.parts.alerting.tell(Input::Call(Box::new(move |alerting, now| {
+                alerting.reconcile_rules(holds, now);
+                Box::new(move || {
+                    let _ = answer.send(());
+                })
+            })));
         };
-        let _ = self.parts.alerting.call(reconcile).await;
+        if tokio::task::spawn_blocking(look).await.is_ok() {
+            let _ = done.await;
+        }
     }
 
     /// Evaluates until `stop` says so.
@@ -113,6 +132,7 @@ impl Rules {
         let mut alive_at = self.parts.clock.now();
         loop {
             let now = self.parts.clock.now();
+            self.pulse.beat(self.parts.clock.monotonic());
             let sleep = self.evaluate_due(now).await;
             if now.since(alive_at) >= ALIVE_EVERY || now < alive_at {
                 alive_at = now;
@@ -146,6 +166,7 @@ impl Rules {
             for group in groups.iter_mut() {
                 if let Some(at) = group.take_due(now) {
                     rules.evaluate(group, at, &external_labels, &cancel);
+                    rules.pulse.beat(rules.parts.clock.monotonic());
                 }
             }
             groups.iter().map(|group| group.next_due(now)).min()

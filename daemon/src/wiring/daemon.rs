@@ -16,7 +16,7 @@ use super::load::{Loaded, check_listen, data_dir, external_url};
 use super::reloader::Reloader;
 use super::stores::Stores;
 use super::{auth, bars, checks, notifiers, resource, selfscrape};
-use crate::alerting::{self, AlertingTask, Input, TaskParts, transition_event};
+use crate::alerting::{self, AlertingTask, Heartbeats, Input, TaskParts, transition_event};
 use crate::breakers::{Breakers, GuardKind, TransitionListener};
 use crate::bulkhead::Bulkheads;
 use crate::changes::Changes;
@@ -38,7 +38,7 @@ use crate::telemetry::instruments::Instruments;
 
 /// How long each part may take to stop; together they stay below ten seconds.
 const STOP_CHECKS: Duration = Duration::from_secs(4);
-const STOP_ALERTING: Duration = Duration::from_secs(2);
+const STOP_ALERTING: Duration = Duration::from_secs(3);
 const STOP_REST: Duration = Duration::from_secs(2);
 
 /// Why the daemon did not start.
@@ -302,8 +302,11 @@ impl Core {
         let task = AlertingTask::new(alerting_parts, alerting, &receivers);
         tokio::spawn(task.run());
 
+        let mut heartbeats = Heartbeats::new(shared.vitals(), Arc::clone(&clock));
+        heartbeats.replace(&receivers);
         let mut reloader = Reloader {
             shared: Arc::clone(&shared),
+            heartbeats,
             restored: self.restored,
             attributes,
             publisher,

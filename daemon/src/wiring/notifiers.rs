@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use breakwatch_alerts::config::{Config as AlertingConfig, IntegrationKind};
+use breakwatch_alerts::config::{Config as AlertingConfig, Integration, IntegrationKind};
 use breakwatch_breaker::Preset;
 use breakwatch_config::Config;
 use breakwatch_model::Clock;
@@ -12,8 +13,13 @@ use breakwatch_notifiers::NOTIFIERS;
 use breakwatch_plugin_api::{Diagnostics, Notifier, NotifierContext, Place};
 
 use super::checks::Restored;
-use crate::alerting::Receivers;
+use crate::alerting::{ATTEMPT_TIMEOUT, Receivers};
 use crate::breakers::{Breakers, GuardKind};
+
+/// How often a heartbeat is sent unless its `interval` says otherwise.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
+/// What an attempt may take besides waiting for the other side.
+const LIMIT_MARGIN: Duration = Duration::from_secs(5);
 
 /// Routes and integrations as read from the configuration.
 pub struct Alerting {
@@ -21,19 +27,51 @@ pub struct Alerting {
     pub config: Arc<AlertingConfig>,
     /// Integrations by key.
     pub notifiers: BTreeMap<Arc<str>, Arc<dyn Notifier>>,
+    /// See [`Receivers::limits`].
+    pub limits: BTreeMap<Arc<str>, Duration>,
+    /// See [`Receivers::heartbeats`].
+    pub heartbeats: BTreeMap<Arc<str>, Duration>,
+}
+
+impl Alerting {
+    fn new(config: AlertingConfig) -> Self {
+        Self {
+            config: Arc::new(config),
+            notifiers: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            heartbeats: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an integration in, with what its settings say to the one who calls it.
+    fn add(&mut self, integration: &Integration, notifier: Arc<dyn Notifier>) {
+        let duration = |name: &str| {
+            integration.settings.get(name)?.as_str().and_then(breakwatch_plugin_api::parse_duration)
+        };
+        let key = &integration.key;
+        if let Some(timeout) = duration("timeout") {
+            // A message that is too large is posted a second time, shortened.
+            let limit = timeout.saturating_mul(2).saturating_add(LIMIT_MARGIN);
+            self.limits.insert(Arc::clone(key), limit.max(ATTEMPT_TIMEOUT));
+        }
+        if &*integration.kind == "heartbeat" {
+            self.heartbeats.insert(Arc::clone(key), duration("interval").unwrap_or(HEARTBEAT_INTERVAL));
+        }
+        self.notifiers.insert(Arc::clone(key), notifier);
+    }
 }
 
 /// Reads the `alerting` section and builds every integration. Mistakes go to `diagnostics`.
 #[must_use]
 pub fn read(config: &Config, external_url: &str, diagnostics: &Diagnostics) -> Option<Alerting> {
     let Some(node) = &config.alerting.node else {
-        return Some(Alerting { config: Arc::new(AlertingConfig::empty()), notifiers: BTreeMap::new() });
+        return Some(Alerting::new(AlertingConfig::empty()));
     };
     let kinds: Vec<IntegrationKind> =
         NOTIFIERS.iter().map(|entry| IntegrationKind { kind: entry.key, section: entry.section }).collect();
     let alerting = AlertingConfig::read(node, &kinds, diagnostics)?;
     let templates = read_templates(&alerting.templates, &config.alerting.base_dir, diagnostics);
-    let mut notifiers = BTreeMap::new();
+    let mut built = Vec::new();
     for receiver in &alerting.receivers {
         let context = NotifierContext {
             receiver: receiver.name.to_string(),
@@ -47,11 +85,15 @@ pub fn read(config: &Config, external_url: &str, diagnostics: &Diagnostics) -> O
             let notifier =
                 entry.and_then(|entry| (entry.parse)(&integration.settings, &context, diagnostics));
             if let Some(notifier) = notifier {
-                notifiers.insert(Arc::clone(&integration.key), Arc::from(notifier));
+                built.push((Arc::clone(integration), Arc::from(notifier)));
             }
         }
     }
-    Some(Alerting { config: Arc::new(alerting), notifiers })
+    let mut alerting = Alerting::new(alerting);
+    for (integration, notifier) in built {
+        alerting.add(&integration, notifier);
+    }
+    Some(alerting)
 }
 
 /// The texts of the template files that `templates:` names; `*` stands for any run of characters in a file name.
@@ -94,5 +136,6 @@ pub fn guard(
         guards.insert(Arc::clone(key), guard);
     }
     breakers.retain(|guard| guard.kind != GuardKind::Notifier || guards.contains_key(&guard.name));
-    Ok(Receivers { config: alerting.config, notifiers: alerting.notifiers, guards })
+    let Alerting { config, notifiers, limits, heartbeats } = alerting;
+    Ok(Receivers { config, notifiers, guards, limits, heartbeats })
 }

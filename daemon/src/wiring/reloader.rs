@@ -13,7 +13,7 @@ use super::checks::Restored;
 use super::load::{self, Loaded, Overrides};
 use super::stores::retention;
 use super::{auth, checks, exporters, notifiers};
-use crate::alerting::Input;
+use crate::alerting::{Heartbeats, Input};
 use crate::checks::publish::Publisher;
 use crate::checks::scheduler::Command;
 use crate::export::ExportLoop;
@@ -26,6 +26,8 @@ use crate::systemd::Systemd;
 pub struct Reloader {
     /// The running daemon.
     pub shared: Arc<Shared>,
+    /// The signs of life the daemon sends.
+    pub heartbeats: Heartbeats,
     /// What was known before the start.
     pub restored: Restored,
     /// The OpenTelemetry resource.
@@ -120,6 +122,7 @@ impl Reloader {
         let units = shared.checks();
         shared.bulkheads.configure(config.bulkheads.clone());
         shared.bulkheads.fit(units.iter().map(|unit| (&*unit.id.kind, &*unit.target)));
+        self.heartbeats.replace(&receivers);
         shared.alerting.tell(Input::Reload(Box::new(receivers)));
         let breakers = Arc::clone(&shared.breakers);
         let open = move |_: &str, name: &str| breakers.is_open(name);

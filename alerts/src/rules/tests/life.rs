@@ -156,8 +156,8 @@ fn a_reload_keeps_states_and_ends_the_series_of_rules_that_are_gone() {
     sim.run(120.0, 120.0);
     assert_eq!(sim.query("{__name__=~\"r|q\"}", 121.0), ["r 1"]);
     assert!(sim.records.keys().all(|key| key.starts_with("rule/rules.yml\ng\nA")));
-    assert!(sim.groups.is_firing(&crate::testing::labels("alertname=A")));
-    assert!(!sim.groups.is_firing(&crate::testing::labels("alertname=B")));
+    assert!(sim.groups.firing_labels().contains(&crate::testing::labels("alertname=A")));
+    assert!(!sim.groups.firing_labels().contains(&crate::testing::labels("alertname=B")));
 }
 
 #[test]
