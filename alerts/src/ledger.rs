@@ -139,6 +139,13 @@ pub enum Event {
         /// When it is repeated.
         retry_at: Timestamp,
     },
+    /// An attempt was not made after all.
+    Postponed {
+        /// Why.
+        why: String,
+        /// When it is made.
+        until: Timestamp,
+    },
     /// The receiver refused it, or the settings are wrong.
     Refused {
         /// What it said.
@@ -217,6 +224,7 @@ impl std::fmt::Display for Event {
             }
             Self::Delivered { answer, after_ms } => write!(f, "delivered after {after_ms} ms: {answer}"),
             Self::Failed { error, retry_at } => write!(f, "failed: {error}; tried again at {retry_at}"),
+            Self::Postponed { why, until } => write!(f, "not sent yet: {why}; tried at {until}"),
             Self::Refused { error } => write!(f, "refused: {error}"),
             Self::Fallback { to, why } => write!(f, "{to} is told instead: {why}"),
             Self::Escalated { to } => write!(f, "nobody acknowledged: {to} is told too"),

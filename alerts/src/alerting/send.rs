@@ -95,17 +95,47 @@ impl Alerting {
         Some(message)
     }
 
-    /// Takes the outcome of an attempt.
-    pub fn finish(&mut self, id: &str, outcome: Result<Receipt, NotifyError>, now: Timestamp) {
-        let Some(mut entry) = self.outbox.remove(id) else { return };
+    /// Takes back a message that was begun but never left: its integration was not ready after all. Nobody can have
+    /// been told by it, and it does not count as an attempt.
+    pub fn put_back(&mut self, id: &str, why: &str, until: Timestamp, now: Timestamp) {
+        let Some(mut entry) = self.take_from_lane(id, false) else { return };
+        let others = std::mem::take(&mut entry.taken_along);
+        let others: Vec<Entry> = others.iter().filter_map(|id| self.outbox.remove(id)).collect();
+        for mut entry in std::iter::once(entry).chain(others) {
+            self.leave_flight(&mut entry);
+            entry.attempts = entry.attempts.saturating_sub(1);
+            entry.next_at = entry.next_at.max(until);
+            let event = Event::Postponed { why: why.to_owned(), until };
+            self.record_about(&entry, event, now);
+            self.keep(entry, now);
+        }
+    }
+
+    /// A message whose attempt has ended leaves the outbox and its lane.
+    fn take_from_lane(&mut self, id: &str, delivered: bool) -> Option<Entry> {
+        let entry = self.outbox.remove(id)?;
         if entry.in_flight
             && let Some(lane) = self.lanes.get_mut(&entry.integration)
         {
             lane.end();
-            if outcome.is_ok() {
+            if delivered {
                 lane.held_until = None;
             }
         }
+        Some(entry)
+    }
+
+    fn leave_flight(&mut self, entry: &mut Entry) {
+        entry.in_flight = false;
+        let slot = self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration));
+        if let Some(slot) = slot {
+            slot.in_flight = slot.in_flight.take().filter(|in_flight| in_flight != entry.id());
+        }
+    }
+
+    /// Takes the outcome of an attempt.
+    pub fn finish(&mut self, id: &str, outcome: Result<Receipt, NotifyError>, now: Timestamp) {
+        let Some(mut entry) = self.take_from_lane(id, outcome.is_ok()) else { return };
         let others = std::mem::take(&mut entry.taken_along);
         let digest = !others.is_empty();
         self.settle_attempt(entry, outcome.clone(), digest, now);
@@ -123,22 +153,20 @@ impl Alerting {
         digest: bool,
         now: Timestamp,
     ) {
-        entry.in_flight = false;
-        let slot = self.groups.get_mut(&entry.group).and_then(|g| g.slots.get_mut(&entry.integration));
-        if let Some(slot) = slot {
-            slot.in_flight = slot.in_flight.take().filter(|in_flight| in_flight != entry.id());
-        }
-        match outcome {
-            Ok(receipt) => self.delivered(&entry, receipt, digest, now),
+        self.leave_flight(&mut entry);
+        let event = match outcome {
+            Ok(receipt) => return self.delivered(&entry, receipt, digest, now),
             Err(NotifyError::Retryable { message, retry_after }) => {
-                entry.retry(message, retry_after, now, &mut self.rng);
-                self.keep(entry, now);
+                entry.retry(message.clone(), retry_after, now, &mut self.rng);
+                Event::Failed { error: message, retry_at: entry.next_at }
             }
             Err(NotifyError::Rejected(error) | NotifyError::Misconfigured(error)) => {
-                entry.refuse(error, now);
-                self.keep(entry, now);
+                entry.refuse(error.clone(), now);
+                Event::Refused { error }
             }
-        }
+        };
+        self.record_about(&entry, event, now);
+        self.keep(entry, now);
     }
 
     fn delivered(&mut self, entry: &Entry, receipt: Receipt, digest: bool, now: Timestamp) {
@@ -174,12 +202,6 @@ impl Alerting {
 
     /// Keeps an undelivered message, or puts it into the newer one that waits behind it.
     fn keep(&mut self, entry: Entry, now: Timestamp) {
-        let error = entry.last_error.clone().unwrap_or_default();
-        let event = match entry.refused {
-            true => Event::Refused { error },
-            false => Event::Failed { error, retry_at: entry.next_at },
-        };
-        self.record_about(&entry, event, now);
         let group = self.groups.remove(&entry.group);
         let waiting =
             group.as_ref().and_then(|g| g.slots.get(&entry.integration)).and_then(|s| s.waiting.clone());

@@ -42,6 +42,8 @@ pub enum Input {
     Record(Batch),
     /// A receiver answered.
     Sent(String, Result<Receipt, NotifyError>),
+    /// A message was not sent after all, why, and how long to wait.
+    Unsent(String, String, Duration),
     /// Other receivers and routes from now on.
     Reload(Box<Receivers>),
     /// Something to do with the state, or to read from it.

@@ -146,11 +146,8 @@ impl Senders {
         let id = message.id.clone();
         let sent = self.loops.get(key).is_some_and(|lane| lane.jobs.try_send(message).is_ok());
         if !sent {
-            let error = NotifyError::Retryable {
-                message: "the integration is not ready to send".to_owned(),
-                retry_after: Some(Duration::from_secs(1)),
-            };
-            self.context.handle.tell(Input::Sent(id, Err(error)));
+            let why = "the integration is not ready to send".to_owned();
+            self.context.handle.tell(Input::Unsent(id, why, Duration::from_secs(1)));
         }
     }
 }
@@ -186,9 +183,8 @@ impl Integration {
             Ok(permit) => permit,
             // Readiness was asked before; this is the race with a message that has just opened the breaker.
             Err(rejected) => {
-                let retry_after = Some(rejected.retry_after.unwrap_or(HELD_RECHECK));
-                let error = NotifyError::Retryable { message: rejected.to_string(), retry_after };
-                return Input::Sent(message.id.clone(), Err(error));
+                let wait = rejected.retry_after.unwrap_or(HELD_RECHECK);
+                return Input::Unsent(message.id.clone(), rejected.to_string(), wait);
             }
         };
         let span = tracing::info_span!(

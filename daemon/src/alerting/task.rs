@@ -145,6 +145,7 @@ impl AlertingTask {
                 }
                 self.alerting.finish(&id, result, now);
             }
+            Input::Unsent(id, why, wait) => self.alerting.put_back(&id, &why, now + wait, now),
             Input::Reload(receivers) => {
                 self.alerting.reload(Arc::clone(&receivers.config), now);
                 self.senders.replace(&receivers);
@@ -201,7 +202,11 @@ impl AlertingTask {
                     }
                 }
                 Readiness::Busy => {}
-                Readiness::Open(wait) => self.alerting.hold(&due.integration, now + wait),
+                // Rounded up to the wall clock's millisecond: a moment too early the breaker is still open, and the
+                // loop would come round at once, again and again.
+                Readiness::Open(wait) => {
+                    self.alerting.hold(&due.integration, now + wait + Duration::from_millis(1));
+                }
             }
         }
     }

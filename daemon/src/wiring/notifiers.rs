@@ -16,6 +16,8 @@ use super::checks::Restored;
 use crate::alerting::{ATTEMPT_TIMEOUT, Receivers};
 use crate::breakers::{Breakers, GuardKind};
 
+/// How long an integration's open breaker holds messages back before one is tried.
+const NOTIFIER_OPEN_FOR: Duration = Duration::from_secs(30);
 /// How often a heartbeat is sent unless its `interval` says otherwise.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// What an attempt may take besides waiting for the other side.
@@ -117,6 +119,17 @@ fn read_templates(patterns: &[String], base_dir: &Path, diagnostics: &Diagnostic
     texts
 }
 
+/// The breaker of an integration. Its open time does not grow: a receiver that comes back, after however long, hears
+/// everything within a minute.
+#[must_use]
+pub fn notifier_breaker() -> breakwatch_breaker::Config {
+    breakwatch_breaker::Config {
+        open_for: NOTIFIER_OPEN_FOR,
+        open_for_max: NOTIFIER_OPEN_FOR,
+        ..Preset::Notifications.config()
+    }
+}
+
 /// Gives every integration its breaker.
 ///
 /// # Errors
@@ -129,7 +142,7 @@ pub fn guard(
 ) -> Result<Receivers, String> {
     let mut guards = BTreeMap::new();
     for key in alerting.notifiers.keys() {
-        let config = Preset::Notifications.config();
+        let config = notifier_breaker();
         let guard = breakers
             .ensure(key, GuardKind::Notifier, config, restored.breaker(key), clock.monotonic())
             .map_err(|error| error.to_string())?;

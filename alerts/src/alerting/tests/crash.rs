@@ -123,6 +123,11 @@ impl Day {
             let Some(message) = self.sim.alerting.start(&due.id, self.sim.time()) else { continue };
             not_durable.push(message.id.clone());
             let calm = !may_crash;
+            if !calm && self.rng.u32(..15) == 0 {
+                let later = crate::testing::at(self.sim.now + 5.0);
+                self.sim.alerting.put_back(&due.id, "the breaker has just opened", later, self.sim.time());
+                continue;
+            }
             let arrives = calm || (!self.down && self.rng.u32(..10) > 0);
             let answers = calm || (arrives && self.rng.u32(..8) > 0);
             if arrives {

@@ -389,3 +389,24 @@ receivers: [ { name: ops, slack_configs: [ { send_resolved: true } ], rate_limit
     let over = "240 ops/slack[0] resolved -A|300 ops/slack[0] resolved -B|360 ops/slack[0] resolved -C";
     assert_eq!(sim.lines().join("|"), over, "two that wait are no digest yet");
 }
+
+#[test]
+fn what_was_never_sent_is_no_attempt_and_its_end_is_not_owed() {
+    let mut sim = Sim::new(ONE);
+    sim.post_without_settling(&["alertname=A service=x"]);
+    sim.alerting.tick(sim.time());
+    sim.commit();
+    let due = sim.alerting.due_messages(sim.time());
+    sim.alerting.start(&due[0].id, sim.time()).unwrap();
+    let until = crate::testing::at(200.0);
+    sim.alerting.put_back(&due[0].id, "its circuit breaker is open", until, sim.time());
+    sim.commit();
+    assert_eq!((sim.alerting.outbox()[0].attempts, sim.alerting.outbox()[0].next_at), (0, until));
+    let silence = super::guarantee::silence("alertname", "A", 0.0, 9000.0);
+    sim.alerting.set_silence(silence, sim.time()).unwrap();
+    sim.run_to(70.0);
+    assert_eq!(sim.alerting.outbox().len(), 0, "nobody has seen it: it can be withdrawn");
+    sim.post(&["-alertname=A service=x"]);
+    sim.run_to(1000.0);
+    assert_eq!(sim.lines(), [""; 0]);
+}
