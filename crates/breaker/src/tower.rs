@@ -76,7 +76,7 @@ impl BreakerLayer {
     pub fn for_http_api(
         name: impl Into<std::sync::Arc<str>>,
     ) -> Result<BreakerLayer<ServerErrorsFail, AsResponse>, InvalidConfig> {
-        Breaker::new(name, Preset::HttpApi, service::now()).map(Self::for_http)
+        Breaker::new(name, Preset::HttpApi, clock::now()).map(Self::for_http)
     }
 }
 
