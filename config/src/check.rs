@@ -78,6 +78,8 @@ pub struct CheckConfig {
     pub dashboard_url: Option<String>,
     /// Configured but not run until somebody resumes it.
     pub paused: bool,
+    /// Windows in which it does not run, for their owner to read.
+    pub pause: Option<Node>,
     /// Where it stands.
     pub place: Place,
     /// The kind's own settings.
@@ -86,7 +88,7 @@ pub struct CheckConfig {
 
 /// The keys every check may have besides those of its kind, for documentation and for checking that no kind
 /// claims one of them.
-pub const COMMON_FIELDS: [Field; 19] = [
+pub const COMMON_FIELDS: [Field; 20] = [
     field("interval", "duration", "30s", "How often the check runs."),
     field("timeout", "duration", "5s, at most the interval", "How long one run may take."),
     field("labels", "mapping of texts", "", "Labels added to the check's series and alerts."),
@@ -121,6 +123,12 @@ pub const COMMON_FIELDS: [Field; 19] = [
     field("description", "text", "", "One line for people."),
     field("enabled", "true or false", "true", "`false` leaves the check out, as if it were not written."),
     field("paused", "true or false", "false", "Configured but not run until somebody resumes it."),
+    field(
+        "pause",
+        "list of { schedule, duration, location }",
+        "",
+        "Windows in which the check does not run, such as `{ schedule: \"0 2 * * sun\", duration: 2h }`.",
+    ),
 ];
 
 const fn field(name: &'static str, kind: &'static str, default: &'static str, help: &'static str) -> Field {
@@ -146,6 +154,9 @@ impl CheckConfig {
         // Plain numbers, some of them floats: their text is as good as they are.
         let breaker = BreakerSettings { place: Place::default(), ..self.breaker.clone() };
         format!("{breaker:?}").hash(&mut hasher);
+        if let Some(windows) = &self.pause {
+            hash_value(windows, &mut hasher);
+        }
         hash_value(&self.settings, &mut hasher);
         hasher.finish()
     }
@@ -338,6 +349,7 @@ impl Reader<'_> {
             runbook_url: values::http_url(section, "runbook_url"),
             dashboard_url: values::http_url(section, "dashboard_url"),
             paused: section.bool("paused").unwrap_or(false),
+            pause: section.get("pause").cloned(),
             place: section.node().place.clone(),
             settings,
             id,

@@ -79,6 +79,7 @@ fn every_setting_arrives() {
     assert_eq!((check.retries, check.retry_interval), (3, Duration::from_secs(5)));
     assert_eq!(check.start_grace, Duration::from_secs(30));
     assert!(check.negate && !check.canary && check.paused);
+    assert!(check.pause.as_ref().is_some_and(|windows| windows.as_list().is_some()), "for its owner");
     assert_eq!(check.probe_when_open, ProbeWhenOpen::Fast);
     assert_eq!(check.labels.to_string(), r#"{site="main", team="web"}"#);
     assert_eq!((check.impact, &*check.category), (Impact::Critical, "site"));
@@ -182,6 +183,7 @@ fn a_reload_sees_what_changed_and_nothing_else() {
         "{ url: 'https://a', interval: 10s, breaker: { failure_threshold: 9 } }",
         "{ url: 'https://a', interval: 10s, labels: { a: b } }",
         "{ url: 'https://a', interval: 10s, method: HEAD }",
+        "{ url: 'https://a', interval: 10s, pause: [{ schedule: '0 2 * * *', duration: 1h }] }",
     ] {
         let after = checks(&format!("checks:\n  http/a: {changed}\n  memory: {{ used: 90% }}\n"));
         assert!(!before[&id("http/a")].same_as(&after[&id("http/a")]), "{changed}");

@@ -4,6 +4,7 @@
 use breakwatch_model::{Labels, MetricFamily, MetricKind};
 
 use crate::breakers;
+use crate::checks::pause::PausedBy;
 use crate::shared::{Shared, VERSION};
 use crate::telemetry::process;
 
@@ -49,11 +50,28 @@ pub fn daemon_families(shared: &Shared) -> Vec<MetricFamily> {
     families.extend(shared.store.families());
     families.extend(shared.reload.families());
     families.extend(process::families(shared.started_at));
+    families.push(paused_checks(shared));
     families.push(build_info());
     let help = "Whether configuration and store are loaded.";
     let ready = MetricFamily::gauge("breakwatch_ready", "", help);
     families.push(ready.with(Labels::empty(), f64::from(u8::from(shared.is_ready()))));
     families
+}
+
+fn paused_checks(shared: &Shared) -> MetricFamily {
+    let (mut user, mut schedule) = (0u32, 0u32);
+    for by in shared.checks().iter().filter_map(|unit| unit.pause.by()) {
+        match by {
+            PausedBy::User => user += 1,
+            PausedBy::Schedule { .. } => schedule += 1,
+        }
+    }
+    let help = "Checks that are suspended, by whom: a person, or a window of a schedule.";
+    let mut family = MetricFamily::gauge("breakwatch_checks_paused", "", help);
+    for (by, count) in [("user", user), ("schedule", schedule)] {
+        family.push(Labels::from_pairs([("by", by)]), f64::from(count));
+    }
+    family
 }
 
 fn build_info() -> MetricFamily {

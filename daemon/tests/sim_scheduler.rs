@@ -183,7 +183,7 @@ async fn held_and_paused_checks_are_unknown_and_do_not_run() {
     engine.pass(60).await;
     assert_eq!(engine.status(&held_unit), Status::Healthy);
     held_unit.guard.breaker.hold(State::Open, engine.clock.monotonic());
-    paused_unit.set_paused(true);
+    paused_unit.pause.pause();
     let (before_held, before_paused) = (held.begun().len(), paused.begun().len());
     engine.pass(120).await;
     assert_eq!(engine.status(&held_unit), Status::Unknown);
@@ -191,7 +191,7 @@ async fn held_and_paused_checks_are_unknown_and_do_not_run() {
     assert_eq!((held.begun().len(), paused.begun().len()), (before_held, before_paused));
     held_unit.guard.breaker.release(engine.clock.monotonic());
     held_unit.guard.breaker.reset(engine.clock.monotonic());
-    paused_unit.set_paused(false);
+    paused_unit.pause.resume(engine.clock.now());
     engine.pass(30).await;
     assert_eq!(engine.status(&held_unit), Status::Healthy);
     assert_eq!(engine.status(&paused_unit), Status::Healthy);
@@ -240,7 +240,7 @@ async fn a_current_result_is_written_again_and_its_series_ends_with_it() {
     assert!(gaps.clone().all(|gap| gap <= 66.0), "{samples:?}");
     assert!(samples.len() < 40, "not written again without need: {}", samples.len());
     assert!(samples.iter().all(|(_, value)| *value == Some(1.0)));
-    unit.set_paused(true);
+    unit.pause.pause();
     engine.pass(10).await;
     let samples = engine.samples("probe_success", "http/rare");
     assert_eq!(samples.last().expect("samples").1, None, "a paused check's series ends");

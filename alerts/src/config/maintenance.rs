@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Matcher, Timestamp};
+use breakwatch_model::{Labels, Matcher, Timestamp};
 use breakwatch_plugin_api::{Diagnostics, Node, Section, format_duration, parse_duration};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::matchers::from_list;
 use crate::cron::Cron;
+use crate::matchers::all_match;
 use crate::time_interval::location;
 
 /// The longest window. Longer ones overlap their own next start in all schedules people write.
@@ -49,6 +50,31 @@ impl Recurrence {
             location: zone.to_owned(),
         };
         Ok(Self { text, cron: Cron::parse(schedule)?, duration, zone: location(zone)? })
+    }
+
+    /// Reads `schedule`, `duration` and `location` (UTC if it is not there) of a section, and reports what is wrong
+    /// with them.
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        section.required("schedule");
+        section.required("duration");
+        let schedule = section.parse("schedule", |text| Cron::parse(text).map(|_| text.to_owned()));
+        let duration = section.duration("duration");
+        let zone = section.parse("location", |text| location(text).map(|_| text.to_owned()));
+        let recurrence = Self::new(&schedule?, duration?, &zone.unwrap_or_default());
+        let wrong = |expected| section.error_at("duration", format!("expected {expected}"));
+        recurrence.map_err(wrong).ok()
+    }
+
+    /// Reads a list of windows, each `{ schedule, duration, location }`. Every mistake is reported.
+    #[must_use]
+    pub fn read_list(node: &Node, diagnostics: &Diagnostics) -> Vec<Self> {
+        let read = |item| {
+            let mut section = Section::open(item, diagnostics)?;
+            let window = Self::read(&mut section);
+            section.finish();
+            window
+        };
+        super::items(node, diagnostics).iter().filter_map(read).collect()
     }
 
     /// When the present window opened and when it closes; `None` outside every window.
@@ -95,8 +121,18 @@ pub struct Maintenance {
     pub matchers: Vec<Matcher>,
     /// When.
     pub recurrence: Recurrence,
+    /// Whether checks whose labels match do not run meanwhile.
+    pub pause_checks: bool,
     /// Why.
     pub comment: String,
+}
+
+impl Maintenance {
+    /// Whether it means something with these labels.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        all_match(&self.matchers, labels)
+    }
 }
 
 /// Reads the list.
@@ -117,11 +153,8 @@ fn read(node: &Node, diagnostics: &Diagnostics) -> Option<Maintenance> {
     let mut section = Section::open(node, diagnostics)?;
     let name = section.required_string("name");
     let matchers = section.required("matchers").map(|node| from_list(node, diagnostics));
-    section.required("schedule");
-    section.required("duration");
-    let schedule = section.parse("schedule", |text| Cron::parse(text).map(|_| text.to_owned()));
-    let duration = section.duration("duration");
-    let zone = section.parse("location", |text| location(text).map(|_| text.to_owned()));
+    let recurrence = Recurrence::read(&mut section);
+    let pause_checks = section.bool("pause_checks").unwrap_or(false);
     let comment = section.string("comment").unwrap_or_default();
     section.finish();
     let matchers = matchers?;
@@ -130,9 +163,5 @@ fn read(node: &Node, diagnostics: &Diagnostics) -> Option<Maintenance> {
         diagnostics.error(place, "at least one matcher must not match the empty string");
         return None;
     }
-    let recurrence = Recurrence::new(&schedule?, duration?, &zone.unwrap_or_default());
-    let recurrence = recurrence.map_err(|expected| {
-        diagnostics.error(&node.place, format!("expected {expected}"));
-    });
-    Some(Maintenance { name: name?.into(), matchers, recurrence: recurrence.ok()?, comment })
+    Some(Maintenance { name: name?.into(), matchers, recurrence: recurrence?, pause_checks, comment })
 }

@@ -201,7 +201,7 @@ fn mistakes_are_named_at_their_places() {
         ),
         (
             "route: {receiver: a}\nmaintenance: [{name: x, matchers: [a=b], schedule: '0 0 * * *', duration: 40d}]",
-            "at most 31 days",
+            "test.yml:3:75: maintenance[0].duration: expected a duration of more than nothing and at most 31 days",
         ),
     ] {
         let found = read(&format!("{HEAD}{text}")).err();

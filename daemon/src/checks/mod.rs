@@ -3,6 +3,7 @@
 
 pub mod group;
 pub mod observer;
+pub mod pause;
 pub mod publish;
 pub mod results;
 pub mod runner;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use breakwatch_model::{Clock, Status};
+use breakwatch_model::{Clock, Status, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -132,8 +132,9 @@ impl Scheduler {
     fn refresh(&mut self) {
         let units = self.units.read().clone();
         self.slots.retain(|name, _| units.contains_key(name));
-        let now = self.clock.monotonic();
+        let (now, wall) = (self.clock.monotonic(), self.clock.now());
         for (name, unit) in units {
+            self.look_at_windows(&unit, wall);
             let grid = Grid::new(self.origin, &name, unit.settings.interval);
             match self.slots.get_mut(&name) {
                 Some(slot) if Arc::ptr_eq(&slot.unit, &unit) => {}
@@ -152,7 +153,21 @@ impl Scheduler {
         }
     }
 
+    /// Suspends a check whose window has opened, and lets one run again whose window has closed.
+    fn look_at_windows(&self, unit: &CheckUnit, wall: Timestamp) {
+        if !unit.pause.look(wall) {
+            return;
+        }
+        let paused = unit.is_paused();
+        tracing::info!(check = &*unit.name, paused, "check_pause_window");
+        if paused {
+            self.runner.observer.forgotten(unit);
+        }
+        self.runner.changes.notify();
+    }
+
     fn start_due(&mut self, now: Instant) {
+        let wall = self.clock.now();
         while let Some(Reverse((due, name))) = self.due.peek() {
             if *due > now {
                 break;
@@ -160,6 +175,8 @@ impl Scheduler {
             let (due, name) = (*due, Arc::clone(name));
             self.due.pop();
             // An entry that no longer agrees with its slot was replaced by a later one.
+            let Some(unit) = self.slots.get(&name).map(|slot| Arc::clone(&slot.unit)) else { continue };
+            self.look_at_windows(&unit, wall);
             let Some(slot) = self.slots.get_mut(&name).filter(|slot| slot.due == due) else { continue };
             if slot.running {
                 let missed = 1 + slot.grid.lines_between(due, now);
@@ -204,6 +221,10 @@ impl Scheduler {
             self.runner.instruments.runs_missed(&slot.unit.id.kind, missed);
         }
         slot.due = end.next_due;
+        if slot.unit.is_paused() {
+            // It was under way when the pause began, or somebody asked for it.
+            self.runner.observer.forgotten(&slot.unit);
+        }
         for waiter in slot.waiters.drain(..) {
             let _ = waiter.send(end.status);
         }
@@ -255,8 +276,11 @@ impl Scheduler {
         }
         self.next_repeat = now + REPEAT_TICK;
         let wall = self.clock.now();
-        for slot in self.slots.values().filter(|slot| !slot.running) {
-            self.runner.publisher.repeat(&slot.unit, wall);
+        for slot in self.slots.values() {
+            self.look_at_windows(&slot.unit, wall);
+            if !slot.running {
+                self.runner.publisher.repeat(&slot.unit, wall);
+            }
         }
     }
 

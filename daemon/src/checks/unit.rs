@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use breakwatch_model::{Impact, Labels, Status, Timestamp};
 use breakwatch_plugin_api::{Check, ComponentId, Level};
 use parking_lot::{Mutex, RwLock};
 
+use super::pause::PauseSwitch;
 use super::results::CheckState;
 use super::series::Source;
 use crate::breakers::Guard;
@@ -90,11 +90,12 @@ pub struct CheckUnit {
     pub levels: Mutex<BTreeMap<&'static str, Level>>,
     /// The series written last.
     pub source: Source,
-    paused: AtomicBool,
+    /// Whether it is suspended.
+    pub pause: PauseSwitch,
 }
 
 impl CheckUnit {
-    /// A check that has not run yet.
+    /// A check that has not run yet, and is not paused.
     pub fn new(
         id: ComponentId,
         check: Arc<dyn Check>,
@@ -119,7 +120,7 @@ impl CheckUnit {
             state: Mutex::default(),
             levels: Mutex::default(),
             source: Source::default(),
-            paused: AtomicBool::new(false),
+            pause: PauseSwitch::default(),
         }
     }
 
@@ -128,7 +129,7 @@ impl CheckUnit {
         *self.state.lock() = std::mem::take(&mut *earlier.state.lock());
         *self.levels.lock() = std::mem::take(&mut *earlier.levels.lock());
         self.source.inherit(&earlier.source);
-        self.set_paused(earlier.is_paused());
+        self.pause.inherit(&earlier.pause);
     }
 
     /// The status at `now`; a paused check is unknown.
@@ -140,12 +141,7 @@ impl CheckUnit {
     /// Whether runs are suspended.
     #[must_use]
     pub fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::Relaxed)
-    }
-
-    /// Suspends or resumes runs.
-    pub fn set_paused(&self, paused: bool) {
-        self.paused.store(paused, Ordering::Relaxed);
+        self.pause.is_paused()
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::audit;
 use super::error::{ApiError, ErrorKind, success};
+use crate::checks::pause::PausedBy;
 use crate::checks::scheduler::Command;
 use crate::checks::unit::CheckUnit;
 use crate::dependencies;
@@ -72,27 +73,30 @@ async fn run(shared: &Shared, unit: &CheckUnit) -> Result<(), ApiError> {
     }
 }
 
-/// Pausing is kept across restarts.
+/// Suspends a check or lets it run again, at once; kept across restarts.
 async fn set_paused(shared: &Shared, unit: &CheckUnit, paused: bool) -> Result<(), ApiError> {
-    let mut batch = Batch::new();
     if paused {
-        batch.put(Table::Checks, &*unit.name, b"{\"paused\":true}".to_vec());
+        unit.pause.pause();
+        shared.observer.forgotten(unit);
     } else {
-        batch.delete(Table::Checks, &*unit.name);
+        unit.pause.resume(shared.clock.now());
     }
+    let mut batch = Batch::new();
+    match unit.pause.saved().and_then(|saved| serde_json::to_vec(&saved).ok()) {
+        Some(saved) => batch.put(Table::Checks, &*unit.name, saved),
+        None => batch.delete(Table::Checks, &*unit.name),
+    };
     let state = Arc::clone(&shared.state);
     let committed = tokio::task::spawn_blocking(move || state.commit(batch)).await;
     match committed {
-        Ok(Ok(())) => {
-            unit.set_paused(paused);
-            if paused {
-                shared.observer.forgotten(unit);
-            }
-        }
-        Ok(Err(error)) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
-        Err(error) => return Err(ApiError::new(ErrorKind::Internal, error.to_string())),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(not_kept(&error)),
+        Err(error) => Err(not_kept(&error)),
     }
-    Ok(())
+}
+
+fn not_kept(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorKind::Internal, format!("done, but a restart will not know of it: {error}"))
 }
 
 fn find(shared: &Shared, name: &str) -> Result<Arc<CheckUnit>, ApiError> {
@@ -138,6 +142,12 @@ fn describe(unit: &CheckUnit, now: Timestamp) -> Value {
         "target": &*unit.target,
         "status": status.as_str(),
         "paused": unit.is_paused(),
+        "paused_by": unit.pause.by().map(|by| match by {
+            PausedBy::User => json!({ "by": "user" }),
+            PausedBy::Schedule { until, window } => {
+                json!({ "by": "schedule", "until": until.to_rfc3339(), "window": window })
+            }
+        }),
         "breaker": unit.guard.breaker.state().as_str(),
         "impact": unit.settings.impact.as_str(),
         "category": unit.settings.category,

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use breakwatch_alerts::config::{Maintenance, Recurrence};
 use breakwatch_breaker::Snapshot;
 use breakwatch_config::{CheckConfig, CheckKind, Config, ProbeWhenOpen};
-use breakwatch_model::{Clock, StateStore, Table};
-use breakwatch_plugin_api::Check;
-use serde::Deserialize;
+use breakwatch_model::{Clock, Labels, StateStore, Table};
+use breakwatch_plugin_api::{Check, Diagnostics};
 
 use crate::breakers::{Breakers, GuardKind};
 use crate::checks::group::GroupCheck;
+use crate::checks::pause::{PauseSwitch, SavedPause};
 use crate::checks::unit::Units;
 use crate::checks::unit::{CheckSettings, CheckUnit, ProbePace};
 use crate::state::SavedBreaker;
@@ -18,13 +19,7 @@ use crate::state::SavedBreaker;
 /// What was known before the daemon's start.
 pub struct Restored {
     breakers: BTreeMap<String, Snapshot>,
-    paused: BTreeMap<String, bool>,
-}
-
-#[derive(Deserialize)]
-struct Switches {
-    #[serde(default)]
-    paused: bool,
+    paused: BTreeMap<String, SavedPause>,
 }
 
 impl Restored {
@@ -42,10 +37,10 @@ impl Restored {
                 }
             }
         });
-        let paused = state.table(Table::Checks).into_iter().filter_map(|record| {
-            let switches: Switches = serde_json::from_slice(&record.value).ok()?;
-            Some((record.key, switches.paused))
-        });
+        let paused = state
+            .table(Table::Checks)
+            .into_iter()
+            .filter_map(|record| Some((record.key, serde_json::from_slice(&record.value).ok()?)));
         Self { breakers: breakers.collect(), paused: paused.collect() }
     }
 
@@ -66,6 +61,7 @@ pub fn build(
     units: &Units,
     breakers: &Breakers,
     restored: &Restored,
+    maintenance: &[Maintenance],
     clock: &dyn Clock,
 ) -> Result<Vec<Arc<CheckUnit>>, String> {
     let mut breaker_configs = BTreeMap::new();
@@ -88,15 +84,18 @@ pub fn build(
         if let Some(unit) =
             before.filter(|unit| unit.fingerprint == fingerprint && Arc::ptr_eq(&unit.guard, &guard))
         {
+            unit.pause.set_windows(windows(check, &unit.labels, maintenance));
             next.insert(name, Arc::clone(unit));
             continue;
         }
-        let unit =
+        let mut unit =
             CheckUnit::new(id.clone(), plugin(check, units), settings(check, config), fingerprint, guard);
-        match before {
-            Some(before) => unit.inherit(before),
-            None => unit.set_paused(restored.paused.get(&*name).copied().unwrap_or(check.paused)),
+        let saved = restored.paused.get(&*name).copied().filter(|_| before.is_none());
+        unit.pause = PauseSwitch::new(check.paused, saved);
+        if let Some(before) = before {
+            unit.inherit(before);
         }
+        unit.pause.set_windows(windows(check, &unit.labels, maintenance));
         next.insert(name, Arc::new(unit));
     }
     let gone: Vec<Arc<CheckUnit>> = earlier
@@ -107,6 +106,14 @@ pub fn build(
     breakers.retain(|guard| guard.kind != GuardKind::Check || next.contains_key(&guard.name));
     *units.write() = next;
     Ok(gone)
+}
+
+/// When a check does not run: in windows of its own, and in those of recurring maintenance that say so.
+fn windows(check: &CheckConfig, labels: &Labels, maintenance: &[Maintenance]) -> Vec<Recurrence> {
+    // What is wrong with them was found when the configuration was loaded.
+    let own = check.pause.as_ref().map(|node| Recurrence::read_list(node, &Diagnostics::new()));
+    let matching = maintenance.iter().filter(|window| window.pause_checks && window.matches(labels));
+    own.into_iter().flatten().chain(matching.map(|window| window.recurrence.clone())).collect()
 }
 
 fn plugin(check: &CheckConfig, units: &Units) -> Arc<dyn Check> {

@@ -222,7 +222,8 @@ impl Core {
         let Loaded { config, alerting: receivers, rules: rule_files, overrides, .. } = loaded;
         let clock = Arc::clone(&self.clock);
         let (stop, stopped) = watch::channel(false);
-        checks::build(&config, &self.units, &self.breakers, &self.restored, &*clock)
+        let maintenance = &receivers.config.maintenance;
+        checks::build(&config, &self.units, &self.breakers, &self.restored, maintenance, &*clock)
             .map_err(StartError::Config)?;
         let receivers = notifiers::guard(receivers, &self.breakers, &self.restored, &*clock)
             .map_err(StartError::Config)?;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use breakwatch_alerts::config::Recurrence;
 use breakwatch_config::{Config, process_environment};
 use breakwatch_plugin_api::Diagnostics;
 
@@ -45,6 +46,9 @@ pub fn load(paths: &[PathBuf], overrides: Overrides) -> Result<Loaded, Vec<Strin
         let alerting = notifiers::read(&config, &external_url(&config), &diagnostics);
         let rules = RuleFiles::read(&config.rules, &diagnostics);
         check_breakers(&config, &diagnostics);
+        for windows in config.checks.values().filter_map(|check| check.pause.as_ref()) {
+            let _ = Recurrence::read_list(windows, &diagnostics);
+        }
         Some((config, alerting?, rules))
     });
     let failed = diagnostics.has_errors();

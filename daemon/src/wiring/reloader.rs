@@ -109,7 +109,9 @@ impl Reloader {
             (None, None) => {}
             _ => return Err("`server.tls` cannot be switched by a reload: restart the daemon".to_owned()),
         }
-        let gone = checks::build(&config, &shared.units, &shared.breakers, &self.restored, &*shared.clock)?;
+        let (restored, windows) = (&self.restored, &alerting.config.maintenance);
+        let gone =
+            checks::build(&config, &shared.units, &shared.breakers, restored, windows, &*shared.clock)?;
         let receivers = notifiers::guard(alerting, &shared.breakers, &self.restored, &*shared.clock)?;
         for warning in warnings {
             tracing::warn!("{warning}");

@@ -166,7 +166,12 @@ pub fn breaker() -> Config {
 
 impl Engine {
     pub fn new() -> Self {
-        let clock = Arc::new(SimClock::new(START));
+        Self::starting_at(START)
+    }
+
+    /// A simulation that starts at this wall time.
+    pub fn starting_at(start: Timestamp) -> Self {
+        let clock = Arc::new(SimClock::new(start));
         let origin = clock.monotonic();
         let transitions = Arc::new(Mutex::new(Vec::new()));
         let (alerting, inputs) = Handle::new(Arc::clone(&clock) as _);
