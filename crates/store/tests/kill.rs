@@ -85,9 +85,8 @@ fn next_step(history: &History) -> i64 {
 #[test]
 fn child_process() {
     let Some(path) = std::env::var_os(DIR) else { return };
-    let store = open(Path::new(&path), START + 400 * 86_400_000);
-    let first = next_step(&store.history);
-    store.clock.set(time(first));
+    let first = next_step(&open(Path::new(&path), START + 400 * 86_400_000).history);
+    let store = open(Path::new(&path), time(first));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -24,9 +24,13 @@ pub enum Bench {
         #[arg(long, default_value_t = 10_000)]
         series: usize,
     },
-    /// The history store: ingest, size, opening, reading.
+    /// The history store: ingest, size, opening, reading; beside Debian's Prometheus on the same samples.
     Store {
-        /// Arguments of the program: `append`, `size`, `big`, `--days N`, `--series N`, `--dir DIR`.
+        /// The daemon for `ingest`, instead of an optimised build of this tree.
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
+        /// Parts (`start`, `append`, `codecs`, `size`, `ingest`, `index`, `big`; all of them by default), then `--days
+        /// N`, `--series N`, `--dir DIR`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -42,7 +46,17 @@ pub fn run(bench: &Bench) -> Result<ExitCode, String> {
             let binary = binary.clone().map_or_else(build, Ok)?;
             promql::run(&binary, *rounds, *series)
         }
-        Bench::Store { arguments } => store("", arguments),
+        Bench::Store { binary, arguments } => {
+            let mut arguments = arguments.clone();
+            let parts = arguments.iter().take_while(|argument| !argument.starts_with("--"));
+            if arguments.first().is_none_or(|first| first.starts_with("--"))
+                || parts.into_iter().any(|part| part == "ingest")
+            {
+                let binary = binary.clone().map_or_else(build, Ok)?;
+                arguments.extend(["--daemon".to_owned(), binary.display().to_string()]);
+            }
+            store("", &arguments)
+        }
     }
 }
 

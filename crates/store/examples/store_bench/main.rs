@@ -1,15 +1,20 @@
 //! Figures of the history store on this machine: ingest, size, opening and reading.
 //!
-//! `store_bench [start] [append] [size] [big] [--dir DIR] [--days N] [--series N]`. Run it in release mode on a quiet
-//! machine; every figure is printed with what it was measured on. `size` compares with Debian's Prometheus when
-//! `prometheus` is installed, on the very same samples.
+//! `store_bench [start] [append] [codecs] [size] [ingest] [index] [big] [--dir DIR] [--days N] [--series N]
+//! [--daemon FILE]`. Run it in release mode on a quiet machine; every figure is printed with what it was measured
+//! on. `size` and `ingest` compare with Debian's Prometheus when `prometheus` is installed, on the very same samples;
+//! `ingest` needs the daemon's binary.
 
 #![expect(clippy::unwrap_used, reason = "a bench stops at the first failure")]
 
 mod append;
 mod big;
+mod codecs;
 mod data;
+mod index;
+mod ingest;
 mod prometheus;
+mod server;
 mod size;
 mod start;
 
@@ -24,23 +29,30 @@ pub(crate) struct Args {
     pub(crate) dir: PathBuf,
     pub(crate) days: i64,
     pub(crate) series: usize,
+    pub(crate) daemon: Option<PathBuf>,
 }
 
 fn args() -> Args {
-    let mut args =
-        Args { what: Vec::new(), dir: std::env::temp_dir().join("store-bench"), days: 30, series: 10_000 };
+    let mut args = Args {
+        what: Vec::new(),
+        dir: std::env::temp_dir().join("store-bench"),
+        days: 30,
+        series: 10_000,
+        daemon: None,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_default();
         match word.as_str() {
             "--dir" => args.dir = value().into(),
             "--days" => args.days = value().parse().unwrap_or(30),
+            "--daemon" => args.daemon = Some(value().into()),
             "--series" => args.series = value().parse().unwrap_or(10_000),
             what => args.what.push(what.to_owned()),
         }
     }
     if args.what.is_empty() {
-        args.what = ["start", "append", "size", "big"].map(str::to_owned).to_vec();
+        args.what = ["start", "append", "codecs", "size", "ingest", "index", "big"].map(str::to_owned).to_vec();
     }
     args
 }
@@ -90,10 +102,15 @@ pub(crate) fn bytes_below(dir: &std::path::Path) -> u64 {
 fn main() {
     let args = args();
     std::fs::create_dir_all(&args.dir).unwrap();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    say("load average at the start", load.trim());
     for what in &args.what {
         match what.as_str() {
             "append" => append::run(&args),
+            "codecs" => codecs::run(),
             "size" => size::run(&args),
+            "ingest" => ingest::run(&args),
+            "index" => index::run(&args),
             "start" => start::run(&args),
             "big" => big::run(&args),
             other => say("unknown part", other),

@@ -13,6 +13,7 @@ mod verify;
 mod tests;
 
 pub(crate) use backup::Target;
+pub use crate::codec::encoded_sizes;
 pub use backup::{BackupSummary, backup};
 pub use info::{BlockInfo, StoreInfo, info};
 pub use restore::restore;

@@ -98,20 +98,20 @@ fn decimal_header(kind: u8, decimals: &Decimals) -> Vec<u8> {
     out
 }
 
-fn decimal_column(decimals: &Decimals) -> Vec<u8> {
+pub(super) fn decimal_column(decimals: &Decimals) -> Vec<u8> {
     let mut out = decimal_header(DECIMAL, decimals);
     put_ints(&mut out, &decimals.mantissas);
     out
 }
 
-fn pco_decimal_column(decimals: &Decimals) -> Option<Vec<u8>> {
+pub(super) fn pco_decimal_column(decimals: &Decimals) -> Option<Vec<u8>> {
     let mut out = decimal_header(PCO_DECIMAL, decimals);
     let config = ChunkConfig::default().with_compression_level(PCO_LEVEL).with_delta_spec(DeltaSpec::Auto);
     put_pco(&mut out, &decimals.mantissas, &config)?;
     Some(out)
 }
 
-fn pco_float_column(values: &[u64]) -> Option<Vec<u8>> {
+pub(super) fn pco_float_column(values: &[u64]) -> Option<Vec<u8>> {
     let floats: Vec<f64> = values.iter().map(|bits| f64::from_bits(*bits)).collect();
     let config = ChunkConfig::default().with_compression_level(PCO_LEVEL).with_mode_spec(ModeSpec::Auto);
     let mut out = vec![PCO_FLOAT];

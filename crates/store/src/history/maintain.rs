@@ -92,7 +92,10 @@ impl Shared {
         let holes = self.holes.clone();
         let void = self.void.lock().clone();
         let checkpoint = Checkpoint { replay_from, durable, numbers, holes, void, days: self.hot.days() };
-        checkpoint.write(&self.dir).map_err(|error| StorageError::io("cannot write the checkpoint", &error))
+        let written = checkpoint.write(&self.dir);
+        written.map_err(|error| StorageError::io("cannot write the checkpoint", &error))?;
+        self.checkpointed.store(replay_from, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Trouble with the disk passes, and the lanes wait; anything else means that the day's store is not to be

@@ -29,7 +29,7 @@ mod threads;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use breakwatch_model::{StorageError, Timestamp};
@@ -75,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) wal: Mutex<Wal>,
     pub(crate) log: Arc<Figures>,
+    /// The log frame from which the checkpoint on disk wants a replay: the log is never given back beyond it.
+    pub(crate) checkpointed: AtomicU64,
     pub(crate) hot: Hot,
     pub(crate) blocks: Blocks,
     pub(crate) cache: Cache,

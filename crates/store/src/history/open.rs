@@ -1,7 +1,7 @@
 //! Opening the history: registry, hot tier, log, in that order.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use breakwatch_model::{StorageError, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -63,6 +63,7 @@ pub(crate) fn open(
         registry: Mutex::new(registry),
         log: wal.figures(),
         wal: Mutex::new(wal),
+        checkpointed: AtomicU64::new(checkpoint.replay_from),
         hot,
         blocks,
         cache: Cache::default(),

@@ -96,10 +96,12 @@ impl<'a> Replay<'a> {
         let mut last_tick: Option<u64> = None;
         let mut tail = 0;
         let mut repairs = Vec::new();
+        let mut begins = Vec::with_capacity(self.segments.list.len());
         for number in 0..self.segments.list.len() {
             let newest = number + 1 == self.segments.list.len();
             let mut damaged = 0;
             let mut sealed = Vec::new();
+            let mut begin = None;
             let first = self.segments.list.get(number).map_or(0, |segment| wal::tick_of(segment.first));
             let hole = last_tick.is_some_and(|last| first > last + 1 && !checkpoint.holes.contains(&first));
             if last_tick.is_some_and(|last| first > last + 1) {
@@ -108,6 +110,9 @@ impl<'a> Replay<'a> {
             let read = self.segments.read(&**self.dir.disk(), number, &mut |entry| match entry {
                 Entry::Frame(frame) => {
                     last_tick = Some(wal::tick_of(frame.number));
+                    if begin.is_none() && frame.kind == KIND_SAMPLES {
+                        let _ = wal::read_samples(frame.payload, |_, sample| begin = Some(sample.t));
+                    }
                     let before = sealed.len();
                     damaged += usize::from(!note_frame(frame.kind, frame.payload, index, &mut sealed));
                     let void = |day: i64| checkpoint.void.iter().any(|(d, f)| *d == day && frame.number < *f);
@@ -118,6 +123,7 @@ impl<'a> Replay<'a> {
                 Entry::Tail(bytes) if newest => tail = bytes,
                 Entry::Tail(bytes) => damaged += bytes,
             });
+            begins.push(begin);
             if self.report(number, hole, damaged, read.err()) {
                 repairs.push(number);
             }
@@ -142,6 +148,7 @@ impl<'a> Replay<'a> {
         }
         self.check_ends(checkpoint, last_tick);
         self.segments.repair(self.dir, &repairs);
+        self.segments.date(&begins, self.dir.now());
     }
 
     /// Reports what is wrong with a segment; gives whether it holds damage.

@@ -1,5 +1,6 @@
 //! Giving back: old blocks, the log that is not needed any more, and series that have no samples left.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use breakwatch_model::{StorageError, Timestamp};
@@ -30,10 +31,13 @@ impl Shared {
     }
 
     fn trim_log(&self, now: Timestamp) -> Result<(), StorageError> {
-        let needed = {
+        let first = {
             let live = self.live.read();
             live.head.first_frame(live.frame())
         };
+        // After a crash between storing chunks and noting it, memory needs less of the log than the checkpoint on
+        // disk asks for; were it gone, the next opening would take it for a loss.
+        let needed = first.min(self.checkpointed.load(Ordering::Relaxed));
         let mut wal = self.wal.lock();
         let needed = needed.min(self.log.durable());
         let trimmed = wal.trim(needed, now - WAL_KEPT, WAL_KEPT_BYTES);

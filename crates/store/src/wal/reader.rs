@@ -69,6 +69,15 @@ impl Segments {
         Ok(())
     }
 
+    /// Says when each segment was last written, by when the one after it was begun: so that a restart does not
+    /// give back what is kept for a while.
+    pub(crate) fn date(&mut self, begins: &[Option<Timestamp>], now: Timestamp) {
+        let ends = begins.iter().skip(1).chain([&None]);
+        for (segment, end) in self.list.iter_mut().zip(ends) {
+            segment.until = end.map_or(now, |end| end.min(now));
+        }
+    }
+
     /// Writes damaged segments anew with the frames that are left, so that damage is told once. Their copies are
     /// in quarantine by now.
     pub(crate) fn repair(&mut self, dir: &DataDir, damaged: &[usize]) {

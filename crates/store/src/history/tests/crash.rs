@@ -98,6 +98,53 @@ fn at_every_operation() {
     }
 }
 
+/// A crash between storing chunks and noting it in the checkpoint: the log says that they are stored, the checkpoint
+/// still asks for a replay of the frames they came from.
+#[test]
+fn the_log_is_kept_as_far_back_as_the_checkpoint_asks() {
+    let checkpoint = Path::new("/data/checkpoint");
+    let bench = Bench::new();
+    let up = bench.series(&labels("up", "a"));
+    let live = |bench: &Bench, now: i64| {
+        bench.set(now);
+        bench.push(up, now, 1.0);
+        bench.history.tick().unwrap();
+    };
+    live(&bench, START);
+    for hours in [4, 5] {
+        bench.set(START + hours * HOUR);
+        bench.history.maintain().unwrap();
+    }
+    live(&bench, START + 6 * HOUR);
+    let mut before = Vec::new();
+    bench.disk.damage(checkpoint, |bytes| before.clone_from(bytes));
+    for hours in [8, 9] {
+        bench.set(START + hours * HOUR);
+        bench.history.maintain().unwrap();
+    }
+    bench.history.tick().unwrap();
+    assert_eq!(bench.history.stats().head_samples, 0, "everything is stored");
+    bench.disk.damage(checkpoint, |bytes| bytes.clone_from(&before));
+    let segments = |bench: &Bench| {
+        let files = bench.disk.files();
+        files.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "wal")).count()
+    };
+    let bench = Bench::on(bench.disk.clone(), START + 9 * HOUR);
+    live(&bench, START + 10 * HOUR + HOUR / 2);
+    bench.set(START + 11 * HOUR + HOUR / 2);
+    bench.history.maintain().unwrap();
+    let kept = segments(&bench);
+    let bench = bench.reopen();
+    assert_eq!(bench.dir.incidents().since(0), []);
+    assert_eq!(dump(&*bench.history, all())[0].1.len(), 3);
+    // Once the checkpoint has caught up, what is old enough goes.
+    for hours in [14, 15, 18] {
+        bench.set(START + hours * HOUR);
+        bench.history.maintain().unwrap();
+    }
+    assert!(segments(&bench) < kept, "{kept}");
+}
+
 #[test]
 fn a_cut_at_every_byte_of_the_last_frame() {
     let bench = Bench::new();
