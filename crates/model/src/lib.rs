@@ -16,6 +16,7 @@ mod pattern;
 mod query;
 mod sample;
 mod state;
+mod statistics;
 mod time;
 
 pub use alert::{Alert, AlertStatus};
@@ -34,4 +35,5 @@ pub use query::{
 };
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use state::{Batch, Op, Record, StateStore, Table};
+pub use statistics::{Count, IndexStatistics};
 pub use time::{TimeRange, Timestamp};

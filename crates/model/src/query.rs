@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{Labels, Matcher, Metadata, Sample, TimeRange, Timestamp};
+use crate::{IndexStatistics, Labels, Matcher, Metadata, Sample, TimeRange, Timestamp};
 
 /// A series inside one store, for as long as that store is open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -153,6 +153,20 @@ pub trait Queryable: Send + Sync {
 
     /// Metric families and what is known of them, sorted by name; `metric` restricts to one.
     fn metadata(&self, metric: Option<&str>) -> Vec<(Arc<str>, Metadata)>;
+
+    /// What makes the series many, for whoever looks for the cause: lists of at most `limit`, and the span of the
+    /// samples inside `recent`. A store with an index answers it without touching samples.
+    ///
+    /// # Errors
+    /// As [`Queryable::select`].
+    fn statistics(
+        &self,
+        recent: TimeRange,
+        limit: usize,
+        cancel: &CancelToken,
+    ) -> Result<IndexStatistics, StorageError> {
+        IndexStatistics::scan(self, recent, limit, cancel)
+    }
 }
 
 /// Tells a running query to stop: the client went away, or time is up.

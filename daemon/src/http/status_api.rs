@@ -6,10 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use breakwatch_model::{
-    CancelToken, METRIC_NAME, MatchOp, Matcher, Queryable, Sample, SelectHints, Status, StorageError,
-    TimeRange, Timestamp,
-};
+use breakwatch_model::{CancelToken, Count, Queryable, Status, StorageError, TimeRange, Timestamp};
 use breakwatch_plugin_api::format_duration;
 use breakwatch_store::Retention;
 use serde_json::{Value, json};
@@ -107,69 +104,27 @@ fn statistics(
     now: Timestamp,
     limit: usize,
 ) -> Result<Value, StorageError> {
-    let named = Matcher::new(MatchOp::NotEqual, METRIC_NAME, "");
-    let named = named.map_err(|error| StorageError::Corrupt(error.to_string()))?;
-    let selector = store.prepare(&[named], cancel)?;
-    let (mut names, mut pairs) = (BTreeMap::new(), BTreeMap::<(&str, &str), usize>::new());
-    for (index, entry) in selector.series.iter().enumerate() {
-        if index % 4096 == 0 {
-            cancel.check()?;
-        }
-        *names.entry(entry.labels.metric_name()).or_default() += 1;
-        for pair in entry.labels.iter() {
-            *pairs.entry(pair).or_default() += 1;
-        }
-    }
-    let (mut values, mut bytes) = (BTreeMap::<&str, usize>::new(), BTreeMap::<&str, usize>::new());
-    for (name, value) in pairs.keys() {
-        *values.entry(name).or_default() += 1;
-        *bytes.entry(name).or_default() += value.len();
-    }
-    let by_pair = pairs.iter().map(|((name, value), count)| (format!("{name}={value}"), *count));
-    let (first, last) = span(store, &selector, TimeRange::new(now - HEAD, now), cancel)?;
+    let found = store.statistics(TimeRange::new(now - HEAD, now), limit, cancel)?;
+    // The widest wrong way round, as Prometheus says, if there are no samples.
+    let (first, last) = found.times.map_or((i64::MAX, i64::MIN), |times| (times.start.0, times.end.0));
     Ok(json!({
         "headStats": {
-            "numSeries": selector.series.len(),
-            "numLabelPairs": pairs.len(),
+            "numSeries": found.series,
+            "numLabelPairs": found.pairs,
             // Every series has one open column in memory.
-            "chunkCount": selector.series.len(),
-            "minTime": first.0,
-            "maxTime": last.0,
+            "chunkCount": found.series,
+            "minTime": first,
+            "maxTime": last,
         },
-        "seriesCountByMetricName": top(names.into_iter(), limit),
-        "labelValueCountByLabelName": top(values.into_iter(), limit),
-        "memoryInBytesByLabelName": top(bytes.into_iter(), limit),
-        "seriesCountByLabelValuePair": top(by_pair, limit),
+        "seriesCountByMetricName": listed(&found.series_by_metric),
+        "labelValueCountByLabelName": listed(&found.values_by_label),
+        "memoryInBytesByLabelName": listed(&found.bytes_by_label),
+        "seriesCountByLabelValuePair": listed(&found.series_by_pair),
     }))
 }
 
-/// The first and the last time of the samples in a range; the widest wrong way round, as Prometheus says, if none.
-fn span(
-    store: &dyn Queryable,
-    selector: &breakwatch_model::Selector,
-    range: TimeRange,
-    cancel: &CancelToken,
-) -> Result<(Timestamp, Timestamp), StorageError> {
-    let (mut first, mut last) = (Timestamp::MAX, Timestamp::MIN);
-    let mut set = store.select(selector, range, &SelectHints::default(), cancel)?;
-    let mut samples: Vec<Sample> = Vec::new();
-    while set.next_series()?.is_some() {
-        samples.clear();
-        while set.next_chunk(&mut samples)? {
-            first = samples.first().map_or(first, |sample| first.min(sample.t));
-            last = samples.last().map_or(last, |sample| last.max(sample.t));
-            samples.clear();
-        }
-    }
-    Ok((first, last))
-}
-
-/// The largest entries, largest first.
-fn top<N: Into<String>>(counts: impl Iterator<Item = (N, usize)>, limit: usize) -> Vec<Value> {
-    let mut counts: Vec<(N, usize)> = counts.collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts.truncate(limit);
-    counts.into_iter().map(|(name, value)| json!({ "name": name.into(), "value": value })).collect()
+fn listed(counts: &[Count]) -> Vec<Value> {
+    counts.iter().map(|(name, value)| json!({ "name": &**name, "value": value })).collect()
 }
 
 /// `GET /api/v1/targets`: the checks, as what they look at.

@@ -52,7 +52,8 @@ fn args() -> Args {
         }
     }
     if args.what.is_empty() {
-        args.what = ["start", "append", "codecs", "size", "ingest", "index", "big"].map(str::to_owned).to_vec();
+        args.what =
+            ["start", "append", "codecs", "size", "ingest", "index", "big"].map(str::to_owned).to_vec();
     }
     args
 }

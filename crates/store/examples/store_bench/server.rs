@@ -95,7 +95,8 @@ impl Server {
     /// Sends a packed remote-write request and waits for its answer.
     pub(crate) fn write(&self, stream: &mut TcpStream, packed: &[u8]) {
         let token = self.token.as_ref();
-        let authorization = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let authorization =
+            token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
         let head = format!(
             "POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\n{authorization}Content-Encoding: snappy\r\n\
              Content-Type: application/x-protobuf\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n\

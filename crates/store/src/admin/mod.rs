@@ -12,8 +12,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backup::Target;
 pub use crate::codec::encoded_sizes;
+pub(crate) use backup::Target;
 pub use backup::{BackupSummary, backup};
 pub use info::{BlockInfo, StoreInfo, info};
 pub use restore::restore;

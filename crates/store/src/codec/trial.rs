@@ -49,7 +49,7 @@ mod tests {
         let flags: Vec<f64> = (0..720).map(|n| f64::from(u8::from(n != 400))).collect();
         let nanos: Vec<f64> = (0..720).map(|_| f64::from(rng.u32(9_000_000..60_000_000)) / 1e9).collect();
         let noise: Vec<f64> = (0..720).map(|_| f64::from_bits(rng.u64(..) >> 2)).collect();
-        for (column, most) in [(flags, 30), (nanos, 720 * 26 / 8), (noise, 720 * 8 + 1)] {
+        for (column, most) in [(flags, 30), (nanos, 720 * 27 / 8), (noise, 720 * 8 + 1)] {
             let sizes = encoded_sizes(&column);
             let (name, kept) = sizes.last().copied().unwrap();
             assert!(name == "kept" && kept <= most, "{sizes:?}");

@@ -189,7 +189,7 @@ impl Head {
     /// Freezes the lanes that are due at `now` though no sample made them, or all of them. A lane that still
     /// takes samples is left to them: they may be of a day long past, sent late.
     pub(crate) fn freeze_due(&mut self, now: Timestamp, all: bool) {
-        let idle = |lane: &Lane| lane.touched + IDLE <= now || lane.touched > now;
+        let idle = |lane: &Lane| lane.touched + IDLE <= now || lane.touched > now + IDLE;
         for number in 0..self.lanes.len() as u32 {
             let lane = self.lanes.get(number as usize).and_then(Option::as_ref);
             if lane.is_some_and(|lane| all || lane.is_over_at(now.0) && idle(lane)) {
@@ -246,6 +246,16 @@ impl Head {
     /// The newest sample of all.
     pub(crate) const fn newest(&self) -> Timestamp {
         self.newest
+    }
+
+    /// About the first and last time of the samples inside `range` that are here.
+    pub(crate) fn span_within(&self, range: TimeRange) -> Option<TimeRange> {
+        let frozen = self.frozen.values().flatten().map(|frozen| &frozen.lane);
+        let held = self.lanes.iter().flatten().chain(frozen).map(Lane::range);
+        let inside = held.filter(|held| held.start <= range.end && range.start <= held.end);
+        let clipped = inside.map(|held| (held.start.max(range.start), held.end.min(range.end)));
+        let span = clipped.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        span.map(|(start, end)| TimeRange::new(start, end))
     }
 
     /// Appends the samples of a slot inside `range` that are in open lanes, in time order, to `out`, and lists

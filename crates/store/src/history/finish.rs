@@ -40,7 +40,9 @@ impl Shared {
     fn is_over(&self, day: i64, now: Timestamp) -> bool {
         let end = Timestamp((day + 1).saturating_mul(DAY)) + GRACE;
         let touched = self.live.read().head.touched(day).max(self.hot.touched(day));
-        let late = |touched: Timestamp| touched > end && touched <= now && touched + QUIET > now;
+        // A little after `now`, too: samples come in while this round of maintenance runs. Much after it, the clock
+        // was set back, and what it said before counts for nothing.
+        let late = |touched: Timestamp| touched > end && touched < now + QUIET && touched + QUIET > now;
         end <= now && !touched.is_some_and(late)
     }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use breakwatch_model::{
-    CancelToken, Labels, Matcher, Metadata, Queryable, Sample, SelectHints, Selector, SeriesEntry, SeriesRef,
-    SeriesSet, StorageError, TimeRange, Timestamp,
+    CancelToken, IndexStatistics, Labels, Matcher, Metadata, Queryable, Sample, SelectHints, Selector,
+    SeriesEntry, SeriesRef, SeriesSet, StorageError, TimeRange, Timestamp,
 };
 
 use rustc_hash::FxHashMap;
@@ -128,6 +128,18 @@ impl Queryable for History {
         let index = self.shared.index.read();
         let present = self.shared.present(range);
         index.label_values(name, selectors, limit, cancel, &present)
+    }
+
+    fn statistics(
+        &self,
+        recent: TimeRange,
+        limit: usize,
+        cancel: &CancelToken,
+    ) -> Result<IndexStatistics, StorageError> {
+        cancel.check()?;
+        let index = self.shared.index.read();
+        let times = self.shared.live.read().head.span_within(recent);
+        Ok(IndexStatistics::count(index.len(), times, limit, |each| index.pairs(each)))
     }
 
     fn metadata(&self, metric: Option<&str>) -> Vec<(Arc<str>, Metadata)> {

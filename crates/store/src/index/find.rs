@@ -1,6 +1,6 @@
 //! Matchers to series, and the label APIs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use breakwatch_model::{CancelToken, Labels, MatchOp, Matcher, StorageError};
@@ -53,10 +53,16 @@ impl Index {
             return Some(of(matcher.value()));
         }
         if let Some(words) = matcher.set_matches() {
-            return Some(union(words.iter().map(|word| of(word)).collect()));
+            let lists: Vec<Postings> = words.iter().map(|word| of(word)).collect();
+            return Some(union(lists.iter().collect()));
         }
         let matching = values.into_iter().flatten().filter(|(value, _)| matcher.matches(value));
-        Some(union(matching.map(|(_, list)| list.clone()).collect()))
+        let lists: Vec<&Postings> = matching.map(|(_, list)| list).collect();
+        // A series has one value of a label, so what they hold together is what there is.
+        if lists.iter().map(|list| list.len()).sum::<usize>() == self.len() {
+            return Some(self.iter().map(|(id, _)| id).collect());
+        }
+        Some(union(lists))
     }
 
     /// Keeps the series a matcher holds for. Each distinct value is put to the matcher once.
@@ -88,8 +94,19 @@ impl Index {
         if selectors.is_empty() {
             return Ok(self.iter().map(|(id, _)| id).collect());
         }
-        let lists = selectors.iter().map(|matchers| self.find(matchers, cancel)).collect::<Result<_, _>>()?;
-        Ok(union(lists))
+        if let [only] = selectors {
+            return self.find(only, cancel);
+        }
+        let lists = selectors.iter().map(|matchers| self.find(matchers, cancel));
+        let lists: Vec<Postings> = lists.collect::<Result<_, _>>()?;
+        Ok(union(lists.iter().collect()))
+    }
+
+    /// Calls back for every label pair: name, value, number of series.
+    pub(crate) fn pairs(&self, each: &mut dyn FnMut(&Arc<str>, &Arc<str>, usize)) {
+        for (name, values) in &self.postings {
+            values.iter().for_each(|(value, list)| each(name, value, list.len()));
+        }
     }
 
     /// Label sets, sorted, of the series that match any selector and that `keep` keeps.
@@ -121,24 +138,17 @@ impl Index {
         cancel: &CancelToken,
         keep: &dyn Fn(u32) -> bool,
     ) -> Result<(Vec<Arc<str>>, bool), StorageError> {
-        if selectors.is_empty() {
-            // A name counts if one of its series is kept; the first mostly is.
-            let kept = |lists: &std::collections::BTreeMap<Arc<str>, Postings>| {
-                lists.values().flatten().any(|id| keep(*id))
-            };
-            let names = self.postings.iter().filter(|(_, values)| kept(values));
-            let sorted: BTreeSet<Arc<str>> = names.map(|(name, _)| Arc::clone(name)).collect();
-            return Ok(limited(sorted, limit));
-        }
-        let mut names = BTreeSet::new();
-        for id in self.find_any(selectors, cancel)?.into_iter().filter(|id| keep(*id)) {
-            for (name, _) in self.get(id).into_iter().flat_map(|entry| entry.labels.pairs()) {
-                if !names.contains(name) {
-                    names.insert(Arc::clone(name));
-                }
-            }
-        }
-        Ok(limited(names, limit))
+        let found = self.chosen(selectors, cancel)?;
+        // A name counts if one of its series is kept; the first mostly is.
+        let kept = |lists: &BTreeMap<Arc<str>, Postings>| {
+            lists.values().flatten().any(|id| found.has(*id) && keep(*id))
+        };
+        let names = self.postings.iter().filter(|(_, values)| kept(values));
+        let mut sorted: Vec<Arc<str>> = names.map(|(name, _)| Arc::clone(name)).collect();
+        sorted.sort_unstable();
+        let cut = limit > 0 && sorted.len() > limit;
+        sorted.truncate(if limit == 0 { usize::MAX } else { limit });
+        Ok((sorted, cut))
     }
 
     /// Sorted values of a label.
@@ -151,30 +161,74 @@ impl Index {
         keep: &dyn Fn(u32) -> bool,
     ) -> Result<(Vec<Arc<str>>, bool), StorageError> {
         let Some(values) = self.postings.get(name) else { return Ok((Vec::new(), false)) };
+        let found = self.chosen(selectors, cancel)?;
+        // In order already, and each is decided by the first of its series that is kept.
+        let kept = values.iter().filter(|(_, list)| list.iter().any(|id| found.has(*id) && keep(*id)));
+        let most = if limit == 0 { usize::MAX } else { limit };
+        let mut kept = kept.map(|(value, _)| Arc::clone(value));
+        let taken: Vec<Arc<str>> = kept.by_ref().take(most).collect();
+        let cut = kept.next().is_some();
+        Ok((taken, cut))
+    }
+
+    /// What [`Index::find_any`] finds, for asking about one series after the other.
+    fn chosen(&self, selectors: &[Vec<Matcher>], cancel: &CancelToken) -> Result<Chosen, StorageError> {
         if selectors.is_empty() {
-            // In order already, and each is decided by the first of its series that is kept.
-            let kept = values.iter().filter(|(_, list)| list.iter().any(|id| keep(*id)));
-            let most = if limit == 0 { usize::MAX } else { limit };
-            let mut kept = kept.map(|(value, _)| Arc::clone(value));
-            let taken: Vec<Arc<str>> = kept.by_ref().take(most).collect();
-            let cut = kept.next().is_some();
-            return Ok((taken, cut));
+            return Ok(Chosen::All);
         }
-        let mut sorted = BTreeSet::new();
-        for id in self.find_any(selectors, cancel)?.into_iter().filter(|id| keep(*id)) {
-            let value = self.get(id).and_then(|entry| entry.labels.get_shared(name));
-            if let Some(value) = value.filter(|value| !sorted.contains(*value)) {
-                sorted.insert(Arc::clone(value));
-            }
+        let found = self.find_any(selectors, cancel)?;
+        if found.len() == self.len() {
+            return Ok(Chosen::All);
         }
-        Ok(limited(sorted, limit))
+        let mut bits = Bits::default();
+        found.into_iter().for_each(|id| bits.set(id));
+        Ok(Chosen::These(bits))
     }
 }
 
-fn limited(sorted: BTreeSet<Arc<str>>, limit: usize) -> (Vec<Arc<str>>, bool) {
-    let cut = limit > 0 && sorted.len() > limit;
-    let most = if limit == 0 { usize::MAX } else { limit };
-    (sorted.into_iter().take(most).collect(), cut)
+/// Series that were found.
+enum Chosen {
+    All,
+    These(Bits),
+}
+
+impl Chosen {
+    fn has(&self, id: u32) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(bits) => bits.has(id),
+        }
+    }
+}
+
+/// A set of series, a bit each.
+#[derive(Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn set(&mut self, id: u32) {
+        let word = id as usize / 64;
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= 1 << (id % 64);
+        }
+    }
+
+    fn has(&self, id: u32) -> bool {
+        self.0.get(id as usize / 64).is_some_and(|word| word & 1 << (id % 64) != 0)
+    }
+
+    /// Its members, growing.
+    fn members(&self) -> Postings {
+        let words = self.0.iter().zip((0_u32..).step_by(64));
+        words
+            .flat_map(|(word, first)| {
+                (0..64).filter(move |bit| word & 1 << bit != 0).map(move |bit| first + bit)
+            })
+            .collect()
+    }
 }
 
 /// Keeps what is in both.
@@ -188,12 +242,20 @@ fn intersect(found: &mut Postings, other: &Postings) {
     });
 }
 
+/// More entries than this are put in order by way of bits: 100,000 series are 12 KB of them, sorted in no time.
+const MANY: usize = 4096;
+
 /// What is in any.
-fn union(mut lists: Vec<Postings>) -> Postings {
-    if lists.len() == 1 {
-        return lists.pop().unwrap_or_default();
+fn union(lists: Vec<&Postings>) -> Postings {
+    if let [only] = lists.as_slice() {
+        return (*only).clone();
     }
-    let mut all: Postings = lists.into_iter().flatten().collect();
+    if lists.iter().map(|list| list.len()).sum::<usize>() > MANY {
+        let mut bits = Bits::default();
+        lists.into_iter().flatten().for_each(|id| bits.set(*id));
+        return bits.members();
+    }
+    let mut all: Postings = lists.into_iter().flatten().copied().collect();
     all.sort_unstable();
     all.dedup();
     all

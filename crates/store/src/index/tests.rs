@@ -144,3 +144,27 @@ fn records_survive_and_restore_the_index() {
         assert_eq!(again.at(entry.place), Some(id));
     }
 }
+
+#[test]
+fn many_lists_come_together_in_order() {
+    let mut index = Index::default();
+    for n in 0..6000 {
+        let number = format!("{:04}", (n * 7919) % 6000);
+        index.create(
+            &labels(&[("__name__", "m"), ("n", &number), ("half", ["a", "b"][n % 2])]),
+            "m",
+            Timestamp(0),
+        );
+    }
+    let cancel = CancelToken::new();
+    for (pattern, count) in [("[0-4].*", 5000), ("[1-2].*", 2000), (".+", 6000)] {
+        let matcher = Matcher::new(MatchOp::Regex, "n", pattern).unwrap();
+        let expected: Vec<u32> = index
+            .iter()
+            .filter(|(_, entry)| matcher.matches_labels(&entry.labels))
+            .map(|(id, _)| id)
+            .collect();
+        assert_eq!(expected.len(), count);
+        assert_eq!(index.find(&[matcher], &cancel).unwrap(), expected);
+    }
+}

@@ -1,4 +1,4 @@
-use breakwatch_model::{Cursor, Follower};
+use breakwatch_model::{Cursor, Follower, IndexStatistics};
 
 use super::*;
 use crate::disk::CrashMode;
@@ -244,4 +244,23 @@ fn a_disk_that_hangs_holds_up_nobody_but_the_tick() {
         commit.join().unwrap().unwrap();
     });
     assert_eq!(state.get(Table::Alerts, "a"), Some(b"1".to_vec()));
+}
+
+#[test]
+fn statistics_from_the_index_are_those_of_a_scan() {
+    let bench = Bench::new();
+    for n in 0..60 {
+        let reference = bench.series(&labels(&format!("m{}", n % 7), &format!("c{}", n % 11)));
+        bench.push(reference, START + n * 1000, 1.0);
+    }
+    let cancel = CancelToken::new();
+    let recent = TimeRange::new(Timestamp(START), Timestamp(START + 3_600_000));
+    for limit in [1, 5, 100] {
+        let found = bench.history.statistics(recent, limit, &cancel).unwrap();
+        let expected = IndexStatistics::scan(&*bench.history, recent, limit, &cancel).unwrap();
+        assert_eq!(found, expected);
+        assert_eq!((found.series, found.pairs), (60, 7 + 11));
+    }
+    let later = TimeRange::new(Timestamp(START + 7_200_000), Timestamp::MAX);
+    assert_eq!(bench.history.statistics(later, 1, &cancel).unwrap().times, None);
 }

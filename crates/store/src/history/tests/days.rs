@@ -190,6 +190,8 @@ fn days_that_are_filled_in_late_stay_open_while_samples_come() {
         bench.push(a, START + n * 60_000, n as f64);
         if n % 20 == 0 {
             bench.history.tick().unwrap();
+            // A round of maintenance that began before the last sample came in.
+            bench.set(now + n * 40 - 1);
             bench.history.maintain().unwrap();
         }
     }
