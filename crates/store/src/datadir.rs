@@ -11,17 +11,11 @@ use nix::fcntl::OFlag;
 use parking_lot::Mutex;
 
 use crate::disk::{Disk, RealDisk, read_file, replace_file};
+use crate::format::{Release, THIS};
 use crate::incident::{Incidents, Unit};
-
-/// The version of the on-disk format this release writes. A release reads every version up to its own and
-/// refuses newer ones; the rule for changing it is in `docs/reference/store-format.md`.
-pub const FORMAT_VERSION: u32 = 1;
 
 /// The file that is there while a backup is being restored into the directory.
 pub(crate) const RESTORING: &str = "RESTORING";
-
-/// What the version file begins with.
-const FORMAT_NAME: &str = "breakwatch-store";
 
 /// An open data directory. Clones share it; the lock goes with the last of them.
 #[derive(Clone, Debug)]
@@ -57,7 +51,23 @@ impl DataDir {
         })?;
         check_owner(&path)?;
         let lock = take_lock(&path)?;
-        Self::prepare(path, Arc::new(disk), clock, Some(lock))
+        let dir = Self::new(path, Arc::new(disk), clock, Some(lock));
+        dir.settle(&THIS, true)?;
+        Ok(dir)
+    }
+
+    /// Opens a directory as another release would.
+    #[cfg(test)]
+    pub(crate) fn open_as(
+        release: &Release,
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        clock: Arc<dyn Clock>,
+        may_migrate: bool,
+    ) -> Result<Self, StorageError> {
+        let dir = Self::new(path, disk, clock, None);
+        dir.settle(release, may_migrate)?;
+        Ok(dir)
     }
 
     /// Opens a directory on another disk, without a lock: for tests and for looking at a copy.
@@ -73,19 +83,24 @@ impl DataDir {
         disk.create_dir_all(&path).map_err(|error| {
             StorageError::io(format!("cannot make the data directory {}", path.display()), &error)
         })?;
-        Self::prepare(path, disk, clock, None)
+        let dir = Self::new(path, disk, clock, None);
+        dir.settle(&THIS, false)?;
+        Ok(dir)
     }
 
-    fn prepare(
-        path: PathBuf,
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        lock: Option<File>,
-    ) -> Result<Self, StorageError> {
-        let dir =
-            Self(Arc::new(Inner { path, disk, clock, incidents: Incidents::new(), lock: Mutex::new(lock) }));
-        dir.check_version()?;
-        Ok(dir)
+    fn new(path: PathBuf, disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, lock: Option<File>) -> Self {
+        Self(Arc::new(Inner { path, disk, clock, incidents: Incidents::new(), lock: Mutex::new(lock) }))
+    }
+
+    /// Makes sure that the directory is whole and of this release's version.
+    fn settle(&self, release: &Release, may_migrate: bool) -> Result<(), StorageError> {
+        if self.0.disk.exists(&self.0.path.join(RESTORING)) {
+            return Err(StorageError::Unavailable(format!(
+                "a restore into {} was interrupted: empty the directory and restore again",
+                self.0.path.display()
+            )));
+        }
+        release.settle(self, may_migrate)
     }
 
     /// Where it is.
@@ -153,40 +168,6 @@ impl DataDir {
         (0..1000_u32)
             .map(|n| dir.join(format!("{stamp}-{n}-{name}")))
             .find(|target| !self.0.disk.exists(target))
-    }
-
-    fn check_version(&self) -> Result<(), StorageError> {
-        if self.0.disk.exists(&self.0.path.join(RESTORING)) {
-            return Err(StorageError::Unavailable(format!(
-                "a restore into {} was interrupted: empty the directory and restore again",
-                self.0.path.display()
-            )));
-        }
-        let path = self.0.path.join("FORMAT");
-        let ours = format!("{FORMAT_NAME} {FORMAT_VERSION}\n");
-        let text = match read_file(&*self.0.disk, &path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(StorageError::io(format!("cannot read {}", path.display()), &error)),
-        };
-        if text == ours {
-            return Ok(());
-        }
-        if let Some(version) = text.strip_prefix(FORMAT_NAME).and_then(|v| v.trim().parse::<u32>().ok())
-            && version > FORMAT_VERSION
-        {
-            return Err(StorageError::Unavailable(format!(
-                "{} was written by a newer release (format {version}, this release knows up to \
-                 {FORMAT_VERSION}); nothing was changed: use that release, or another data directory",
-                self.0.path.display()
-            )));
-        }
-        if !text.is_empty() {
-            let kept = self.quarantine_copy(&path);
-            self.report(Unit::Disk, "the version file was unreadable and has been written anew", kept);
-        }
-        replace_file(&*self.0.disk, &path, ours.as_bytes())
-            .map_err(|error| StorageError::io(format!("cannot write {}", path.display()), &error))
     }
 }
 

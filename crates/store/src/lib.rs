@@ -17,6 +17,7 @@ mod codec;
 mod datadir;
 pub mod disk;
 mod family;
+mod format;
 mod frame;
 pub mod fuzzing;
 mod head;
@@ -31,7 +32,8 @@ mod state;
 mod testing;
 mod wal;
 
-pub use datadir::{DataDir, FORMAT_VERSION};
+pub use datadir::DataDir;
+pub use format::FORMAT_VERSION;
 pub use history::{History, HistoryOptions, HistoryStats, Retention, Rollup};
 pub use incident::{Incident, Incidents, Unit};
 pub use state::{JournalRetention, Keep, StateLog, StateOptions, StateStats};

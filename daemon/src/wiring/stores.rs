@@ -97,6 +97,10 @@ fn gauge(name: &'static str, unit: &str, help: &str, value: f64) -> MetricFamily
     one(MetricFamily::gauge(name, unit, help), value)
 }
 
+fn counter(name: &'static str, help: &str, value: f64) -> MetricFamily {
+    one(MetricFamily::counter(name, "", help), value)
+}
+
 fn history_families(stats: &HistoryStats) -> Vec<MetricFamily> {
     let parts = [
         ("wal", stats.wal_bytes),
@@ -125,6 +129,21 @@ fn history_families(stats: &HistoryStats) -> Vec<MetricFamily> {
     vec![
         bytes,
         samples,
+        counter(
+            "breakwatch_store_series_refused_total",
+            "Series that were not made because there are too many.",
+            stats.series_refused as f64,
+        ),
+        counter(
+            "breakwatch_store_clock_jumps_total",
+            "Times a series went on before its newest sample, because the clock had stood wrong.",
+            stats.clock_jumps as f64,
+        ),
+        counter(
+            "breakwatch_store_damaged_chunks_total",
+            "Damaged chunks met while reading.",
+            stats.damaged_chunks as f64,
+        ),
         gauge("breakwatch_store_series", "", "Series in the index.", stats.series as f64),
         gauge("breakwatch_store_head_samples", "", "Samples in memory.", stats.head_samples as f64),
         gauge("breakwatch_store_blocks", "", "Blocks of finished days.", stats.blocks as f64),

@@ -12,7 +12,7 @@ use breakwatch_model::{StorageError, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::copy::{Written, copy_file, empty_dir, failed, measure, sync_dir, write_file};
-use crate::datadir::FORMAT_VERSION;
+use crate::format::{FORMAT_VERSION, version_line};
 use crate::history::History;
 use crate::state::StateLog;
 
@@ -104,7 +104,7 @@ impl Target<'_> {
 pub fn backup(history: &History, state: &StateLog, target: &Path) -> Result<BackupSummary, StorageError> {
     empty_dir(target)?;
     let mut copy = Target { root: target, files: Vec::new() };
-    copy.write("FORMAT", format!("breakwatch-store {FORMAT_VERSION}\n").as_bytes())?;
+    copy.write("FORMAT", version_line(FORMAT_VERSION).as_bytes())?;
     state.back_up(&mut copy)?;
     history.back_up(&mut copy)?;
     let created_at = history.now();

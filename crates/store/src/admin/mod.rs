@@ -15,6 +15,7 @@ mod tests;
 pub use crate::codec::encoded_sizes;
 pub(crate) use backup::Target;
 pub use backup::{BackupSummary, backup};
+pub(crate) use copy::{copy_file, failed, sync_dir};
 pub use info::{BlockInfo, StoreInfo, info};
 pub use restore::restore;
 pub use verify::{EncodingUse, Problem, VerifyReport, verify};

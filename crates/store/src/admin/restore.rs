@@ -6,7 +6,8 @@ use breakwatch_model::StorageError;
 
 use super::backup::{BackupSummary, LIST};
 use super::copy::{copy_file, empty_dir, failed, sync_dir, write_file};
-use crate::datadir::{FORMAT_VERSION, RESTORING};
+use crate::datadir::RESTORING;
+use crate::format::FORMAT_VERSION;
 
 /// Copies a backup into `target`, a new or empty directory, checking every file on the way. Until it is
 /// complete the directory is marked, and nothing opens it.

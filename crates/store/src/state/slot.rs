@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::ops::{LogOp, read_ops};
 use crate::codec::{Bytes, Malformed, put_uvarint};
-use crate::datadir::FORMAT_VERSION;
 use crate::disk::{Disk, DiskFile, read_file};
+use crate::format::FORMAT_VERSION;
 use crate::frame::{Found, HEADER_LEN, Scan, newest_generation, put_frame};
 
 const KIND_HEADER: u8 = 1;
