@@ -10,7 +10,7 @@ use breakwatch_model::{Clock, StorageError, Timestamp};
 use nix::fcntl::OFlag;
 use parking_lot::Mutex;
 
-use crate::disk::{Disk, RealDisk, read_file, replace_file};
+use crate::disk::{Disk, RealDisk, read_file, replace_file, while_held};
 use crate::format::{Release, THIS};
 use crate::incident::{Incidents, Unit};
 
@@ -199,7 +199,7 @@ fn take_lock(dir: &Path) -> Result<File, StorageError> {
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(&path)
         .map_err(|error| fail(&error))?;
-    match file.try_lock() {
+    match while_held(|error| matches!(error, TryLockError::WouldBlock), || file.try_lock()) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();

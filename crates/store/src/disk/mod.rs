@@ -5,6 +5,7 @@
 //! forgets everything that was not synced, that is full, or that fails (see [`SimDisk`]), and the same code
 //! runs against it that runs in production against [`RealDisk`].
 
+mod lock;
 mod real;
 mod sim;
 
@@ -13,6 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use lock::while_held;
 pub use real::RealDisk;
 pub use sim::{CrashMode, SimDisk};
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use breakwatch_model::StorageError;
 
 use super::{Chunks, Engine, Key};
+use crate::disk::while_held;
 
 /// Memory for pages. Chunks are read once and kept decoded elsewhere, so sled needs little.
 const CACHE_BYTES: u64 = 8 << 20;
@@ -48,7 +49,7 @@ fn caught<R>(what: &str, act: impl FnOnce() -> Result<R, sled::Error>) -> Result
 impl Engine for SledEngine {
     fn open(&self, path: &Path) -> Result<Box<dyn Chunks>, StorageError> {
         let what = format!("cannot open the chunk store {}", path.display());
-        let (db, tree) = caught(&what, || {
+        let open = || {
             let db = sled::Config::new()
                 .path(path)
                 .mode(sled::Mode::LowSpace)
@@ -57,10 +58,16 @@ impl Engine for SledEngine {
                 .open()?;
             let tree = db.open_tree("chunks")?;
             Ok((db, tree))
-        })?;
+        };
+        let (db, tree) = caught(&what, || while_held(is_locked, open))?;
         restrict(path);
         Ok(Box::new(SledChunks { db, tree, file: path.join("db") }))
     }
+}
+
+/// Whether somebody still has the database open. sled has no error of its own for it.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
 /// sled makes its files readable for everybody; nobody but us reads these.
@@ -113,5 +120,27 @@ impl Chunks for SledChunks {
             .filter(std::fs::Metadata::is_file)
             .map(|meta| meta.len())
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_somebody_is_about_to_close_is_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("day");
+        let first = SledEngine.open(&path).unwrap();
+        let error = SledEngine.open(&path).unwrap_err();
+        assert!(error.to_string().contains("could not acquire lock"), "{error}");
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let closing = std::thread::spawn(move || {
+            gone.recv().unwrap();
+            drop(first);
+        });
+        go.send(()).unwrap();
+        SledEngine.open(&path).unwrap();
+        closing.join().unwrap();
     }
 }
