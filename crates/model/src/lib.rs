@@ -35,5 +35,5 @@ pub use query::{
 };
 pub use sample::{STALE_NAN_BITS, Sample, is_stale, stale_nan};
 pub use state::{Batch, Op, Record, StateStore, Table};
-pub use statistics::{Count, IndexStatistics};
+pub use statistics::{Count, IndexStatistics, PairSink};
 pub use time::{TimeRange, Timestamp};

@@ -9,6 +9,9 @@ use crate::{CancelToken, Matcher, Queryable, Sample, SelectHints, StorageError, 
 /// Something that is counted, and how often it is there.
 pub type Count = (Arc<str>, usize);
 
+/// Is told of a label pair: name, value, number of series that have it.
+pub type PairSink<'a> = dyn FnMut(&Arc<str>, &Arc<str>, usize) + 'a;
+
 /// Figures of a store's series index. Lists have the largest first, equals by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexStatistics {
@@ -35,7 +38,7 @@ impl IndexStatistics {
         series: usize,
         times: Option<TimeRange>,
         limit: usize,
-        each: impl FnOnce(&mut dyn FnMut(&Arc<str>, &Arc<str>, usize)),
+        each: impl FnOnce(&mut PairSink<'_>),
     ) -> Self {
         let (mut metrics, mut pairs) = (Vec::new(), Vec::new());
         let mut labels: BTreeMap<Arc<str>, (usize, usize)> = BTreeMap::new();

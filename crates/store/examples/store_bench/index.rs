@@ -55,6 +55,9 @@ pub(crate) fn run(args: &Args) {
         });
         figure("series", &|| history.series(selectors, range, LIMIT, &cancel).unwrap().0.len());
     }
+    let (found, took) = timed(|| history.statistics(range, 10, &cancel).unwrap());
+    let millis = took.as_secs_f64() * 1e3;
+    say("statistics for status/tsdb", format!("{millis:.1} ms ({} pairs)", found.pairs));
     let (selector, took) = timed(|| history.prepare(&all[0], &cancel).unwrap());
     let millis = took.as_secs_f64() * 1e3;
     say("preparing a selector of all series", format!("{millis:.1} ms ({})", selector.series.len()));

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::read::Set;
 use super::{History, Shared};
+use crate::index::by_labels;
 
 impl Queryable for History {
     fn epoch(&self) -> u64 {
@@ -30,7 +31,7 @@ impl Queryable for History {
             .collect();
         let epoch = index.epoch();
         drop(index);
-        series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        series.sort_unstable_by(|a, b| by_labels(&a.labels, &b.labels));
         Ok(Selector { matchers: matchers.into(), series: series.into(), epoch })
     }
 

@@ -1,9 +1,10 @@
 //! Matchers to series, and the label APIs.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use breakwatch_model::{CancelToken, Labels, MatchOp, Matcher, StorageError};
+use breakwatch_model::{CancelToken, Labels, MatchOp, Matcher, PairSink, StorageError};
 use rustc_hash::FxHashMap;
 
 use super::{Index, Postings};
@@ -103,7 +104,7 @@ impl Index {
     }
 
     /// Calls back for every label pair: name, value, number of series.
-    pub(crate) fn pairs(&self, each: &mut dyn FnMut(&Arc<str>, &Arc<str>, usize)) {
+    pub(crate) fn pairs(&self, each: &mut PairSink<'_>) {
         for (name, values) in &self.postings {
             values.iter().for_each(|(value, list)| each(name, value, list.len()));
         }
@@ -123,10 +124,10 @@ impl Index {
         let cut = limit > 0 && sets.len() > limit;
         if cut {
             // The smallest `limit` of them, without sorting the rest.
-            sets.select_nth_unstable(limit);
+            sets.select_nth_unstable_by(limit, |a, b| by_labels(a, b));
             sets.truncate(limit);
         }
-        sets.sort_unstable();
+        sets.sort_unstable_by(|a, b| by_labels(a, b));
         Ok((sets.into_iter().cloned().collect(), cut))
     }
 
@@ -184,6 +185,19 @@ impl Index {
         found.into_iter().for_each(|id| bits.set(id));
         Ok(Chosen::These(bits))
     }
+}
+
+/// The order of labels. Text is shared inside an index, so most of what is equal is the same.
+pub(crate) fn by_labels(a: &Labels, b: &Labels) -> Ordering {
+    let pairs = a.pairs().iter().zip(b.pairs());
+    let differing = pairs.map(|((name, value), (other_name, other_value))| {
+        let names = if Arc::ptr_eq(name, other_name) { Ordering::Equal } else { name.cmp(other_name) };
+        let values =
+            || if Arc::ptr_eq(value, other_value) { Ordering::Equal } else { value.cmp(other_value) };
+        names.then_with(values)
+    });
+    let first = differing.into_iter().find(|order| order.is_ne());
+    first.unwrap_or_else(|| a.pairs().len().cmp(&b.pairs().len()))
 }
 
 /// Series that were found.

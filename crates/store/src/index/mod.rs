@@ -15,6 +15,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::paged::Paged;
 
+pub(crate) use find::by_labels;
 pub(crate) use registry::{Definition, Record, Registry, apply, image, put_records, read_records};
 
 /// Labels that tell one target from another: series that agree in all of them are measured together and share

@@ -168,3 +168,15 @@ fn many_lists_come_together_in_order() {
         assert_eq!(index.find(&[matcher], &cancel).unwrap(), expected);
     }
 }
+
+#[test]
+fn the_order_of_labels_is_that_of_the_model() {
+    let mut rng = fastrand::Rng::with_seed(54);
+    let index = filled(&mut rng, 300);
+    let sets: Vec<&Labels> = index.iter().map(|(_, entry)| &entry.labels).collect();
+    for a in &sets {
+        for b in &sets {
+            assert_eq!(by_labels(a, b), a.cmp(b), "{a} {b}");
+        }
+    }
+}
