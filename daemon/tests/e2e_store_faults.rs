@@ -4,7 +4,11 @@
 //! What needs a mount is this program called again in a mount namespace of its own; where that is not allowed the
 //! test says what was left out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a test in real time, with figures to show")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test in real time, with figures to show"
+)]
 
 mod common;
 mod remote;
@@ -213,7 +217,8 @@ async fn a_file_system_that_failed_inside() {
     std::fs::create_dir(&data).unwrap();
     std::fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
     run("mkfs.ext4", &["-q", "-F"], &image);
-    let loop_mount = || Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(&image).arg(&data).output();
+    let loop_mount =
+        || Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(&image).arg(&data).output();
     if !loop_mount().is_ok_and(|output| output.status.success()) {
         println!("LEFT OUT: no loop devices here; the test of a failing file system did not run");
         return;
@@ -304,7 +309,10 @@ async fn a_second_daemon_is_refused() {
     let daemon = bench.start();
     let (code, _, stderr) = bench.run(&["run", "--config", "breakwatch.yml", "--listen", "127.0.0.1:0"]);
     let holder = format!("(process {})", daemon.pid());
-    assert!(code != 0 && stderr.contains("in use by another process") && stderr.contains(&holder), "{stderr}");
+    assert!(
+        code != 0 && stderr.contains("in use by another process") && stderr.contains(&holder),
+        "{stderr}"
+    );
     some_history(&daemon);
     assert!(incidents(&daemon).abs() < 0.5);
 }
@@ -318,7 +326,8 @@ async fn damage_is_set_aside_and_raises_an_alert() {
     let before = count(&daemon);
     daemon.kill();
     // A flipped bit early in the log.
-    let mut logs: Vec<_> = std::fs::read_dir(bench.path("data/wal")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut logs: Vec<_> =
+        std::fs::read_dir(bench.path("data/wal")).unwrap().map(|e| e.unwrap().path()).collect();
     logs.retain(|path| path.extension().is_some_and(|end| end == "wal"));
     logs.sort();
     let mut bytes = std::fs::read(&logs[0]).unwrap();

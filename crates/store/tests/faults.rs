@@ -152,6 +152,46 @@ fn full_disk_child() {
 }
 
 #[test]
+fn no_inodes_left() {
+    if may_mount() {
+        assert_passed(&on_tmpfs("no_inodes_child", "32m,nr_inodes=200"));
+    }
+}
+
+/// There is space, but no new file can be made.
+#[test]
+fn no_inodes_child() {
+    let Some(path) = dir_of_child() else { return };
+    let store = try_open(&path.join("data"), START).unwrap();
+    for step in 0..500 {
+        assert_eq!(store.step(step), (true, true), "step {step}");
+    }
+    let filler = path.join("filler");
+    std::fs::create_dir(&filler).unwrap();
+    let mut files = 0;
+    while std::fs::File::create(filler.join(files.to_string())).is_ok() {
+        files += 1;
+    }
+    let mut refused = 0;
+    for step in 500..1500 {
+        let (ticked, committed) = store.step(step);
+        assert!(committed, "state must go on in the files it has, step {step}");
+        refused += usize::from(!ticked);
+    }
+    assert!(files > 10 && refused > 100 && store.history.is_degraded(), "{refused} ticks refused");
+    assert_eq!(store.samples(), 1500 * 20, "queries go on from memory");
+    std::fs::remove_dir_all(&filler).unwrap();
+    for step in 1500..1600 {
+        assert_eq!(store.step(step), (true, true), "step {step}");
+    }
+    assert!(!store.history.is_degraded());
+    store.history.close().unwrap();
+    drop(store);
+    let store = try_open(&path.join("data"), START + 1600 * 5_000).unwrap();
+    assert_eq!(store.samples(), 1600 * 20, "nothing was lost");
+}
+
+#[test]
 fn read_only_file_system() {
     if may_mount() {
         assert_passed(&on_tmpfs("read_only_child", "32m"));

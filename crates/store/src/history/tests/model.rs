@@ -40,7 +40,8 @@ fn matchers(rng: &mut fastrand::Rng) -> Vec<Matcher> {
 
 #[test]
 fn random_operations_equal_the_model() {
-    let mut rng = fastrand::Rng::with_seed(41);
+    let seed = std::env::var("BREAKWATCH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(41);
+    let mut rng = fastrand::Rng::with_seed(seed);
     let options = HistoryOptions {
         retention: Retention { raw: Duration::from_millis(KEPT as u64), ..Retention::default() },
         ..options()
