@@ -103,6 +103,12 @@ impl Scheduler {
         }
     }
 
+    /// The time every check's grid counts from.
+    #[must_use]
+    pub fn origin(&self) -> Instant {
+        self.origin
+    }
+
     /// Runs until told to stop; runs under way are waited for.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         self.refresh();
