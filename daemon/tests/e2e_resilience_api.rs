@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may be blunt")]
 
 mod common;
+mod hung;
 
 use common::{Bench, Daemon};
 use serde_json::{Value, json};
@@ -152,4 +153,35 @@ fn bulkheads_have_the_configured_limits_and_follow_a_reload() {
     let (status, text) = daemon.post("/-/reload", "");
     assert!(status == 500 && text.contains("bulkheads.kind/command.max_concurrent"), "{text}");
     assert_eq!(one(&daemon)["max_concurrent"], 2, "the old configuration stays in force");
+}
+
+#[test]
+fn what_is_tried_again_and_what_falls_back_is_counted() {
+    let targets = hung::Targets::start();
+    let config = format!(
+        "defaults: {{ interval: 1s, timeout: 900ms }}\n\
+         store: {{ path: data }}\n\
+         checks:\n  \
+           command/down:\n    \
+             {{ argv: [/bin/false], retries: 1, retry_interval: 100ms, breaker: {{ failure_threshold: 1 }} }}\n\
+         exporters:\n  \
+           otlp/main: {{ endpoint: 'http://127.0.0.1:1', retry_on_failure: {{ initial_interval: 100ms }} }}\n\
+         alerting:\n  \
+           route: {{ receiver: ops, group_wait: 0s }}\n  \
+           receivers:\n    \
+             - {{ name: ops, webhook_configs: [{{ url: 'http://127.0.0.1:1/' }}], fallback: mail, fallback_after: 0s }}\n    \
+             - {{ name: mail, webhook_configs: [{{ url: 'http://127.0.0.1:{}/' }}] }}\n",
+        targets.healthy
+    );
+    let bench = Bench::new(&config);
+    let daemon = bench.start();
+    for series in [
+        r#"breakwatch_retries_total{kind="check",type="command"}"#,
+        r#"breakwatch_retries_total{kind="notifier",type="webhook"}"#,
+        r#"breakwatch_retries_total{kind="exporter",type="otlp"}"#,
+        r#"breakwatch_fallbacks_total{kind="notifier",type="webhook"}"#,
+    ] {
+        daemon.wait(series, |daemon| daemon.metric(series) >= Some(1.0));
+    }
+    daemon.wait("the fallback's message", |_| !targets.take_arrivals().is_empty());
 }

@@ -101,6 +101,32 @@ async fn a_hung_host_takes_no_slots_from_others_of_its_kind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_thousand_of_two_thousand_that_hang_delay_no_other_of_their_kind() {
+    let mut engine = Engine::new();
+    // Under way all the time: the time-out is the interval.
+    let slow = CheckSettings { timeout: secs(10), ..settings() };
+    let (mut hung, mut fine) = (Vec::new(), Vec::new());
+    for i in 0..1000 {
+        let target = |name: &str| format!("{name}-{i}.example.org:80");
+        let check = engine.add_on(&format!("tcp/hung-{i}"), &target("hung"), slow.clone(), |_| Act::Hangs);
+        hung.push(check.1);
+        fine.push(engine.add_on(&format!("tcp/fine-{i}"), &target("fine"), slow.clone(), |_| OK).0);
+    }
+    engine.start();
+    let mut most = 0;
+    for _ in 0..29 {
+        engine.pass(1).await;
+        most = most.max(engine.runner.bulkheads.get("kind/tcp").expect("used").stats().active);
+    }
+    assert!(most >= 990, "only {most} hung at once");
+    assert!(hung.iter().all(|unit| engine.status(unit) == Status::Unhealthy));
+    for (i, check) in fine.iter().enumerate() {
+        let grid = Grid::new(engine.origin, &format!("tcp/fine-{i}"), secs(10));
+        assert!(check.begun()[1..].iter().all(|at| on_grid(grid, *at)), "{i}: {:?}", check.begun());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_is_a_failed_check_and_nothing_else() {
     let mut engine = Engine::new();
     let script = |at: Duration| if at < secs(100) { Act::Panics } else { OK };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch_alerts::Alerting;
+use breakwatch_alerts::ledger;
 use breakwatch_model::{Batch, Clock, Labels, MetricFamily, StateStore, StorageError, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
@@ -198,6 +199,9 @@ impl AlertingTask {
             match self.senders.readiness(&due.integration) {
                 Readiness::Ready => {
                     if let Some(message) = self.alerting.start(&due.id, now) {
+                        if due.attempts > 0 {
+                            self.parts.instruments.retried("notifier", integration_type(&due.integration));
+                        }
                         self.senders.send(&due.integration, message);
                     }
                 }
@@ -214,6 +218,9 @@ impl AlertingTask {
     /// Renews what others see, and logs what was decided.
     fn show(&mut self, now: Timestamp) {
         for record in self.alerting.take_records() {
+            if matches!(record.event, ledger::Event::Fallback { .. }) {
+                self.parts.instruments.fell_back("notifier", integration_type(&record.integration));
+            }
             tracing::debug!(target: "ledger", record = ?record, "ledger");
         }
         // A stable order, for whoever compares one answer with the next.
@@ -248,4 +255,10 @@ impl AlertingTask {
             gauge("breakwatch_state_durable", "", "Whether the state log takes commits.", durable),
         ]
     }
+}
+
+/// `slack` of `ops/slack[0]`.
+fn integration_type(key: &str) -> &str {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.split('[').next().unwrap_or(name)
 }

@@ -148,6 +148,7 @@ impl Runner {
             }
             let before = result.failure.as_ref().map(ToString::to_string).unwrap_or_default();
             tokio::time::sleep(unit.settings.retry_interval).await;
+            self.instruments.retried("check", &unit.id.kind);
             result = self.attempt(unit).await;
             result.evidence.add(format!("attempt_{attempt}"), before);
         }

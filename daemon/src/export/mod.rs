@@ -64,7 +64,7 @@ impl ExportLoop {
                 None => STORE_RETRY,
                 Some(followed) => {
                     let batch = batch::build(&followed.samples, &*self.follower, &mut series);
-                    let sent = self.send(&batch).await;
+                    let sent = self.send(&batch, failures.any()).await;
                     let given_up =
                         sent.is_err() && failures.give_up(&self.delivery.retry, self.clock.monotonic());
                     match sent {
@@ -112,14 +112,19 @@ impl ExportLoop {
         }
     }
 
-    /// Sends a batch; on failure says how long the other side asked to wait, if it did.
-    async fn send(&self, batch: &SampleBatch) -> Result<(), Option<Duration>> {
+    /// Sends a batch, perhaps not for the first time; on failure says how long the other side asked to wait, if it
+    /// did.
+    async fn send(&self, batch: &SampleBatch, again: bool) -> Result<(), Option<Duration>> {
         let points: u64 = batch.series.iter().map(|series| series.samples.len() as u64).sum();
         if points == 0 {
             return Ok(());
         }
         let (permit, _) = self.guard.breaker.admit(self.clock.monotonic());
         let permit = permit.map_err(|rejected| rejected.retry_after)?;
+        if again {
+            let kind = self.id.split('/').next().unwrap_or(&self.id);
+            self.instruments.retried("exporter", kind);
+        }
         let started = self.clock.monotonic();
         let attempt = AssertUnwindSafe(self.exporter.export(batch)).catch_unwind();
         let result = match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {

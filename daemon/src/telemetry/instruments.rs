@@ -50,6 +50,8 @@ pub struct Instruments {
     http_requests: Counter<u64>,
     http_duration: Histogram<f64>,
     store_dropped: Counter<u64>,
+    retries: Counter<u64>,
+    fallbacks: Counter<u64>,
     reloads: Counter<u64>,
 }
 
@@ -115,6 +117,11 @@ impl Instruments {
                 "breakwatch_store_dropped_samples",
                 "Samples the store did not take, by reason.",
             ),
+            retries: counter("breakwatch_retries", "Attempts after a failed one, by what was tried."),
+            fallbacks: counter(
+                "breakwatch_fallbacks",
+                "Times another took over from what did not work, by what that was.",
+            ),
             reloads: counter("breakwatch_config_reloads", "Configuration reloads by outcome."),
             provider,
             latest,
@@ -174,6 +181,16 @@ impl Instruments {
     /// The store did not take samples.
     pub fn store_dropped(&self, reason: &'static str, count: u64) {
         self.store_dropped.add(count, &[KeyValue::new("reason", reason)]);
+    }
+
+    /// Something is tried again after it failed: `kind` is `check`, `notifier` or `exporter`, `of` its type.
+    pub fn retried(&self, kind: &'static str, of: &str) {
+        self.retries.add(1, &[KeyValue::new("kind", kind), KeyValue::new("type", of.to_owned())]);
+    }
+
+    /// Another took over from something that did not work.
+    pub fn fell_back(&self, kind: &'static str, of: &str) {
+        self.fallbacks.add(1, &[KeyValue::new("kind", kind), KeyValue::new("type", of.to_owned())]);
     }
 
     /// The configuration was reloaded, or not.
