@@ -74,51 +74,8 @@ pub struct Shared {
     pub rules: Rules,
     /// Reloads the configuration.
     pub reload: ReloadHandle,
-    ready: AtomicBool,
-}
-
-/// The parts of [`Shared`] that wiring makes one after the other.
-pub struct Parts {
-    /// See [`Shared::clock`].
-    pub clock: Arc<dyn Clock>,
-    /// See [`Shared::instance`].
-    pub instance: String,
-    /// See [`Shared::external_url`].
-    pub external_url: String,
-    /// See [`Shared::path_prefix`].
-    pub path_prefix: String,
-    /// See [`Shared::auth`].
-    pub auth: Auth,
-    /// See [`Shared::config_text`].
-    pub config_text: String,
-    /// See [`Shared::units`].
-    pub units: Units,
-    /// See [`Shared::observer`].
-    pub observer: Arc<Observer>,
-    /// See [`Shared::bulkheads`].
-    pub bulkheads: Arc<Bulkheads>,
-    /// See [`Shared::breakers`].
-    pub breakers: Arc<Breakers>,
-    /// See [`Shared::scheduler`].
-    pub scheduler: mpsc::Sender<Command>,
-    /// See [`Shared::pulse`].
-    pub pulse: Arc<Pulse>,
-    /// See [`Shared::instruments`].
-    pub instruments: Instruments,
-    /// See [`Shared::changes`].
-    pub changes: Changes,
-    /// See [`Shared::store`].
-    pub store: StoreHandle,
-    /// See [`Shared::state`].
-    pub state: Arc<dyn StateStore>,
-    /// See [`Shared::engine`].
-    pub engine: Arc<Engine>,
-    /// See [`Shared::alerting`].
-    pub alerting: alerting::Handle,
-    /// See [`Shared::rules`].
-    pub rules: Rules,
-    /// See [`Shared::reload`].
-    pub reload: ReloadHandle,
+    /// Whether configuration and store are loaded; see [`Shared::is_ready`].
+    pub ready: AtomicBool,
 }
 
 impl Shared {
@@ -129,36 +86,6 @@ impl Shared {
             scheduler: Arc::clone(&self.pulse),
             rules: self.rules.pulse(),
             alerting: self.alerting.clone(),
-        }
-    }
-
-    /// Puts the parts together; not ready yet.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        Self {
-            started_at: parts.clock.now(),
-            started: parts.clock.monotonic(),
-            clock: parts.clock,
-            instance: parts.instance,
-            external_url: parts.external_url,
-            path_prefix: parts.path_prefix,
-            auth: ArcSwap::from_pointee(parts.auth),
-            config_text: ArcSwap::from_pointee(parts.config_text),
-            units: parts.units,
-            observer: parts.observer,
-            bulkheads: parts.bulkheads,
-            breakers: parts.breakers,
-            scheduler: parts.scheduler,
-            pulse: parts.pulse,
-            instruments: parts.instruments,
-            changes: parts.changes,
-            store: parts.store,
-            state: parts.state,
-            engine: parts.engine,
-            alerting: parts.alerting,
-            rules: parts.rules,
-            reload: parts.reload,
-            ready: AtomicBool::new(false),
         }
     }
 

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use breakwatch_promql::{Expr, parse};
@@ -49,8 +49,8 @@ fn names(expr: &str) -> BTreeSet<String> {
     words.map(str::to_owned).collect()
 }
 
-/// The names `/metrics` shows, and those that only a check of a kind this test cannot run here would add.
-fn exposed() -> BTreeSet<String> {
+/// Names and types of what `/metrics` shows.
+fn families() -> BTreeMap<String, String> {
     let bench = Bench::new(
         "defaults: { interval: 1s, timeout: 1s }\n\
          checks: { memory: {}, cpu: {}, load: {}, disk: {}, http/self: { url: 'http://127.0.0.1:1/' } }\n\
@@ -65,16 +65,18 @@ fn exposed() -> BTreeSet<String> {
         daemon.get("/metrics").1.contains("breakwatch_cpu_used_ratio{")
     });
     let (_, text) = daemon.get("/metrics");
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    types.map(|(name, kind)| (name.to_owned(), kind.to_owned())).collect()
+}
+
+/// The names `/metrics` shows, and those that only a check of a kind this test cannot run here would add.
+fn exposed() -> BTreeSet<String> {
     let mut names: BTreeSet<String> = BTreeSet::new();
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let mut words = rest.split(' ');
-            let (name, kind) = (words.next().unwrap(), words.next().unwrap());
-            names.insert(name.to_owned());
-            if kind == "histogram" {
-                names.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")));
-            }
+    for (name, kind) in families() {
+        if kind == "histogram" {
+            names.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")));
         }
+        names.insert(name);
     }
     // Counters of the SDK appear with their first event; these events do not happen here.
     let first_event =
@@ -219,4 +221,33 @@ fn every_example_of_a_kind_is_in_the_table() {
         let example = workspace().join(format!("config/examples/{name}.yml"));
         assert!(example.is_file(), "{name} has no example in config/examples");
     }
+}
+
+#[test]
+fn the_reference_lists_every_metric() {
+    let text = std::fs::read_to_string(workspace().join("docs/reference/metrics.md")).unwrap();
+    let documented: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split('|');
+            Some((cells.next()?.trim().trim_end_matches('`'), cells.next()?.trim()))
+        })
+        .collect();
+    for (name, kind) in families() {
+        assert_eq!(documented.get(&*name).copied(), Some(&*kind), "{name} in docs/reference/metrics.md");
+    }
+}
+
+/// `UPDATE_GOLDEN=1` writes the reference anew.
+#[test]
+fn the_reference_of_kinds_is_what_the_binary_says() {
+    let (code, text, _) = Bench::new("").run(&["components", "--output", "markdown"]);
+    assert_eq!(code, 0);
+    let path = workspace().join("docs/reference/components.md");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let difference = text.lines().zip(kept.lines()).find(|(said, kept)| said != kept);
+    assert!(text == kept, "{} is not up to date (UPDATE_GOLDEN=1): {difference:?}", path.display());
 }

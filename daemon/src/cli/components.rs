@@ -11,7 +11,7 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::output::{Format, say, table};
+use super::output::{say, table};
 
 /// `components`.
 #[derive(ClapArgs, Debug)]
@@ -21,6 +21,18 @@ pub struct Components {
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// How kinds are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people.
+    #[default]
+    Table,
+    /// JSON for programs.
+    Json,
+    /// A document: every kind with every setting.
+    Markdown,
 }
 
 /// A kind of any table.
@@ -47,6 +59,7 @@ pub fn run(args: &Components) -> Result<ExitCode, Exit> {
     }
     let text = match (args.output, &args.kind) {
         (Format::Json, _) => format!("{:#}", Value::Array(kinds.iter().map(as_json).collect())),
+        (Format::Markdown, _) => markdown(&kinds),
         (Format::Table, None) => overview(&kinds),
         (Format::Table, Some(_)) => kinds.iter().map(detail).collect::<Vec<_>>().join("\n\n"),
     };
@@ -98,4 +111,33 @@ fn as_json(kind: &Kind) -> Value {
         .map(|f| json!({ "name": f.name, "type": f.kind, "default": f.default, "help": f.help }))
         .collect();
     json!({ "class": kind.class, "kind": kind.key, "summary": kind.summary, "fields": fields })
+}
+
+/// The reference of all kinds: `docs/reference/components.md`.
+fn markdown(kinds: &[Kind]) -> String {
+    let mut text = String::from(
+        "# Components\n\nEvery kind of check, notifier and exporter of this release with its settings, as \
+         `breakwatch components --output markdown` prints them.\n\n## Settings of every check\n\n",
+    );
+    text.push_str(&rows(&COMMON_FIELDS));
+    for class in ["check", "notifier", "exporter"] {
+        for kind in kinds.iter().filter(|kind| kind.class == class) {
+            text.push_str(&format!("\n## {class} `{}`\n\n{}\n\n", kind.key, kind.summary));
+            text.push_str(&rows(kind.fields));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn rows(fields: &[Field]) -> String {
+    if fields.is_empty() {
+        return "No settings of its own.\n".to_owned();
+    }
+    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+    let row = |field: &Field| {
+        let [kind, default, help] = [field.kind, field.default, field.help].map(cell);
+        format!("| `{}` | {kind} | {default} | {help} |\n", field.name)
+    };
+    let head = "| setting | type | default | what it does |\n| --- | --- | --- | --- |\n";
+    head.to_owned() + &fields.iter().map(row).collect::<String>()
 }

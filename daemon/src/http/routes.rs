@@ -6,12 +6,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::MethodRouter;
+use axum::routing::{MethodRouter, get};
 use axum::{Router, http};
+use serde_json::{Value, json};
 
 use super::auth::Access;
-use super::error::ApiError;
+use super::error::{ApiError, success};
 use crate::shared::Shared;
+
+/// Where the daemon says what it can be asked.
+const INDEX: &str = "/api";
 
 /// A router under construction.
 pub struct Routes {
@@ -37,14 +41,14 @@ impl Routes {
         self
     }
 
-    /// Paths and what they need, for tests and documentation.
-    #[must_use]
-    pub fn table(&self) -> &[(&'static str, Access)] {
-        &self.table
-    }
-
-    /// The finished router, with the security headers on every answer.
-    pub fn finish(self) -> Router {
+    /// The finished router, with its own index at `/api` and the security headers on every answer.
+    pub fn finish(mut self) -> Router {
+        self.table.push((INDEX, Access::Read));
+        self.table.sort_unstable();
+        let routes =
+            self.table.iter().map(|(path, access)| json!({ "path": path, "access": access.as_str() }));
+        let index = Value::Array(routes.collect());
+        self = self.add(INDEX, Access::Read, get(async move || success(&index)));
         let prefix = self.shared.path_prefix.clone();
         let router = self.router.with_state(self.shared).fallback(not_found);
         let router = if prefix.is_empty() { router } else { Router::new().nest(&prefix, router) };

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use breakwatch_breaker::Preset;
 use breakwatch_model::{Clock, StorageError};
 use breakwatch_promql::{Engine, EngineOptions};
@@ -32,7 +34,7 @@ use crate::http::server;
 use crate::http::tls::Certificate;
 use crate::reload::ReloadHandle;
 use crate::rules::{self, Rules};
-use crate::shared::{Parts, Shared};
+use crate::shared::Shared;
 use crate::store::StoreHandle;
 use crate::telemetry::instruments::Instruments;
 
@@ -270,13 +272,15 @@ impl Core {
             external_url: external_url(&config),
         };
         let rules = Rules::new(rules_parts, &rule_files);
-        let shared = Arc::new(Shared::new(Parts {
+        let shared = Arc::new(Shared {
+            started_at: clock.now(),
+            started: clock.monotonic(),
             clock: Arc::clone(&clock),
             instance: resource::instance(&config),
             external_url: external_url(&config),
             path_prefix: config.server.path_prefix.clone(),
-            auth,
-            config_text: breakwatch_config::print_config(&config),
+            auth: ArcSwap::from_pointee(auth),
+            config_text: ArcSwap::from_pointee(breakwatch_config::print_config(&config)),
             units: Arc::clone(&self.units),
             observer: Arc::clone(&self.observer),
             bulkheads,
@@ -291,7 +295,8 @@ impl Core {
             alerting: self.alerting.clone(),
             rules: rules.clone(),
             reload,
-        }));
+            ready: AtomicBool::new(false),
+        });
         let alerting_parts = TaskParts {
             clock: Arc::clone(&clock),
             state: stores.state_store(),
