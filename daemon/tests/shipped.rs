@@ -251,3 +251,12 @@ fn the_reference_of_kinds_is_what_the_binary_says() {
     let difference = text.lines().zip(kept.lines()).find(|(said, kept)| said != kept);
     assert!(text == kept, "{} is not up to date (UPDATE_GOLDEN=1): {difference:?}", path.display());
 }
+
+#[test]
+fn no_kind_takes_a_setting_that_every_check_has() {
+    let common: BTreeSet<&str> = breakwatch_config::COMMON_FIELDS.iter().map(|field| field.name).collect();
+    for entry in breakwatch_checks::CHECKS {
+        let taken = entry.fields.iter().find(|field| common.contains(field.name));
+        assert!(taken.is_none(), "{} and every check have {:?}", entry.key, taken.map(|field| field.name));
+    }
+}

@@ -53,7 +53,7 @@ const FIELDS: &[Field] = &[
     Field { name: "size", kind: "whole number", default: "56", help: "Bytes of payload in each request." },
     Field { name: "wait", kind: "duration", default: "1s", help: "How long each reply is waited for." },
     Field {
-        name: "pause",
+        name: "spacing",
         kind: "duration",
         default: "200ms",
         help: "The time between a reply and the next request.",
@@ -88,7 +88,7 @@ struct Ping {
     count: u64,
     size: usize,
     wait: Duration,
-    pause: Duration,
+    spacing: Duration,
     loss: Levels,
     rtt: Option<Levels>,
     jitter: Option<Levels>,
@@ -102,8 +102,8 @@ impl Ping {
         // The token takes eight bytes; the rest must fit one unfragmented-or-not IP packet.
         let size = section.integer("size", 8..=65_000).unwrap_or(56);
         let wait = section.duration("wait").unwrap_or(Duration::from_secs(1));
-        let pause = section.duration_or_zero("pause").unwrap_or(Duration::from_millis(200));
-        let longest = (wait + pause) * u32::try_from(count).unwrap_or(u32::MAX);
+        let spacing = section.duration_or_zero("spacing").unwrap_or(Duration::from_millis(200));
+        let longest = (wait + spacing) * u32::try_from(count).unwrap_or(u32::MAX);
         if longest > context.timeout {
             let timeout = breakwatch_plugin_api::format_duration(context.timeout);
             section.error_at(
@@ -116,7 +116,7 @@ impl Ping {
         let loss = section.levels("loss", Unit::Ratio).unwrap_or(all_lost);
         let (rtt, jitter) = (section.levels("rtt", Unit::Seconds), section.levels("jitter", Unit::Seconds));
         let ip_family = IpFamily::read(section);
-        Some(Self { host: host?, count, size: size as usize, wait, pause, loss, rtt, jitter, ip_family })
+        Some(Self { host: host?, count, size: size as usize, wait, spacing, loss, rtt, jitter, ip_family })
     }
 
     /// Sends the requests one by one; gives the times of those that were answered.
@@ -149,7 +149,7 @@ impl Ping {
                 Ok(Err(_)) | Err(_) => {}
             }
             if u64::from(sequence) < self.count {
-                sleep(self.pause).await;
+                sleep(self.spacing).await;
             }
         }
         Ok(times)
@@ -249,7 +249,7 @@ mod tests {
                 continue;
             }
             let settings =
-                json!({ "host": host, "pause": "0s", "wait": "10s", "size": 1000, "jitter": "1h" });
+                json!({ "host": host, "spacing": "0s", "wait": "10s", "size": 1000, "jitter": "1h" });
             let run = run_with(&ENTRY, &settings).await;
             if matches!(&run.result, Some(Err(failure)) if failure.message.contains("ping_group_range")) {
                 breakwatch_sim::left_out("this user may not ping");
@@ -278,7 +278,7 @@ mod tests {
             count: 4,
             size: 56,
             wait: Duration::from_secs(1),
-            pause: Duration::ZERO,
+            spacing: Duration::ZERO,
             loss: levels(Unit::Ratio, 0.25, 1.0),
             rtt: Some(levels(Unit::Seconds, 0.02, 0.5)),
             jitter: Some(levels(Unit::Seconds, 0.01, 0.5)),
