@@ -5,16 +5,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, SeriesRef, StateStore,
-    Table, TimeRange, Timestamp,
-};
-use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{START, SetClock};
+use breakwatch_model::{Appender, Batch, Labels, Metadata, Sample, SeriesRef, StateStore, Table, Timestamp};
+use common::{START, Samples, open, samples};
 
 const QUARTER: i64 = 900_000;
 const STEPS: i64 = 160;
@@ -22,40 +16,6 @@ const STEPS: i64 = 160;
 /// How many mutations; the soak run takes a thousand.
 fn mutations() -> u64 {
     std::env::var("BREAKWATCH_STORE_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
-}
-
-type Samples = BTreeMap<(Labels, i64), u64>;
-
-struct Store {
-    clock: Arc<SetClock>,
-    dir: DataDir,
-    state: Arc<StateLog>,
-    history: Arc<History>,
-}
-
-fn open(path: &Path, now: i64) -> Store {
-    let clock = SetClock::at(now);
-    let dir = DataDir::open(path, clock.clone()).unwrap();
-    let state = StateLog::open(&dir, StateOptions { reserve: 16 << 10, ..StateOptions::default() }).unwrap();
-    let options = HistoryOptions { background: false, ..HistoryOptions::default() };
-    let history = History::open(&dir, options).unwrap();
-    Store { clock, dir, state, history }
-}
-
-fn read(history: &History) -> Samples {
-    let cancel = CancelToken::new();
-    let selector = history.prepare(&[], &cancel).unwrap();
-    let all = TimeRange::new(Timestamp::MIN, Timestamp::MAX);
-    let mut set = history.select(&selector, all, &SelectHints::default(), &cancel).unwrap();
-    let mut found = Samples::new();
-    let mut chunk = Vec::new();
-    while let Some(index) = set.next_series().unwrap() {
-        chunk.clear();
-        while set.next_chunk(&mut chunk).unwrap() {}
-        let labels = &selector.series[index].labels;
-        found.extend(chunk.iter().map(|s| ((labels.clone(), s.t.0), s.v.to_bits())));
-    }
-    found
 }
 
 /// A store with state, blocks, chunks in sled and a log.
@@ -145,7 +105,7 @@ fn a_damaged_directory_always_opens() {
         let what = mutate(&file, &mut rng);
         let context = format!("seed {seed}: {what} {}", file.display());
         let store = open(&path, now);
-        let found = read(&store.history);
+        let found = samples(&store.history);
         let wrong = found.iter().find(|(key, value)| written.get(key) != Some(value));
         assert_eq!(wrong, None, "{context}: a value that was never written");
         let incidents = store.dir.incidents().total() + store.history.stats().damaged_chunks;
@@ -160,10 +120,10 @@ fn a_damaged_directory_always_opens() {
         store.history.append(&[(fresh, Sample::new(Timestamp(now), 1.0))]).unwrap();
         store.history.tick().unwrap();
         store.history.maintain().unwrap();
-        let before = read(&store.history);
+        let before = samples(&store.history);
         drop(store);
         let store = open(&path, now);
-        assert!(read(&store.history) == before, "{context}: the second opening differs");
+        assert!(samples(&store.history) == before, "{context}: the second opening differs");
         drop(store);
         std::fs::remove_dir_all(&path).unwrap();
     }

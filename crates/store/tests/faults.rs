@@ -10,14 +10,12 @@ mod common;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, StorageError,
-    Table, TimeRange, Timestamp,
+    Appender, Batch, Labels, Metadata, Sample, StateStore, StorageError, Table, Timestamp,
 };
-use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{START, SetClock};
+use breakwatch_store::{DataDir, StateOptions};
+use common::{START, SetClock, Store, samples};
 
 const DIR: &str = "BREAKWATCH_FAULT_DIR";
 
@@ -55,23 +53,17 @@ fn assert_passed(output: &Output) {
     assert!(text(&output.stdout).contains("1 passed"), "the child ran no test");
 }
 
-struct Store {
-    clock: Arc<SetClock>,
-    dir: DataDir,
-    state: Arc<StateLog>,
-    history: Arc<History>,
-}
-
 fn try_open(path: &Path, now: i64) -> Result<Store, StorageError> {
-    let clock = SetClock::at(now);
-    let dir = DataDir::open(path, clock.clone())?;
-    let state = StateLog::open(&dir, StateOptions::default())?;
-    let options = HistoryOptions { background: false, ..HistoryOptions::default() };
-    let history = History::open(&dir, options)?;
-    Ok(Store { clock, dir, state, history })
+    common::try_open(path, now, StateOptions::default().reserve)
 }
 
-impl Store {
+/// What a store goes through here.
+trait Life {
+    fn step(&self, step: i64) -> (bool, bool);
+    fn samples(&self) -> usize;
+}
+
+impl Life for Store {
     /// A step of life: samples, a tick, a round of maintenance, a commit. Gives whether history and state
     /// took it.
     fn step(&self, step: i64) -> (bool, bool) {
@@ -92,15 +84,7 @@ impl Store {
     }
 
     fn samples(&self) -> usize {
-        let cancel = CancelToken::new();
-        let selector = self.history.prepare(&[], &cancel).unwrap();
-        let all = TimeRange::new(Timestamp::MIN, Timestamp::MAX);
-        let mut set = self.history.select(&selector, all, &SelectHints::default(), &cancel).unwrap();
-        let mut out = Vec::new();
-        while set.next_series().unwrap().is_some() {
-            while set.next_chunk(&mut out).unwrap() {}
-        }
-        out.len()
+        samples(&self.history).len()
     }
 }
 

@@ -7,20 +7,15 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, StateStore, Table,
-    TimeRange, Timestamp,
-};
-use breakwatch_store::{DataDir, History, HistoryOptions, StateLog, StateOptions};
-use common::{START, SetClock};
+use breakwatch_model::{Appender, Batch, Labels, Metadata, Sample, StateStore, Table, TimeRange, Timestamp};
+use breakwatch_store::History;
+use common::{START, open, samples};
 
 const DIR: &str = "BREAKWATCH_KILL_DIR";
 
@@ -42,39 +37,6 @@ fn value(step: i64, series: i64) -> f64 {
 
 fn labels(series: i64) -> Labels {
     Labels::from_pairs([("__name__", format!("m{}", series % 4)), ("check", format!("c{}", series / 4))])
-}
-
-struct Store {
-    clock: Arc<SetClock>,
-    dir: DataDir,
-    state: Arc<StateLog>,
-    history: Arc<History>,
-}
-
-fn open(path: &Path, now: i64) -> Store {
-    let clock = SetClock::at(now);
-    let dir = DataDir::open(path, clock.clone()).unwrap();
-    let state = StateLog::open(&dir, StateOptions { reserve: 64 << 10, ..StateOptions::default() }).unwrap();
-    let options = HistoryOptions { background: false, ..HistoryOptions::default() };
-    let history = History::open(&dir, options).unwrap();
-    Store { clock, dir, state, history }
-}
-
-/// Every sample there is, by series and time.
-fn samples(history: &History) -> BTreeMap<(Labels, i64), f64> {
-    let cancel = CancelToken::new();
-    let selector = history.prepare(&[], &cancel).unwrap();
-    let all = TimeRange::new(Timestamp::MIN, Timestamp::MAX);
-    let mut set = history.select(&selector, all, &SelectHints::default(), &cancel).unwrap();
-    let mut found = BTreeMap::new();
-    let mut chunk = Vec::new();
-    while let Some(index) = set.next_series().unwrap() {
-        chunk.clear();
-        while set.next_chunk(&mut chunk).unwrap() {}
-        let labels = &selector.series[index].labels;
-        found.extend(chunk.iter().map(|sample| ((labels.clone(), sample.t.0), sample.v)));
-    }
-    found
 }
 
 fn next_step(history: &History) -> i64 {
@@ -157,13 +119,17 @@ fn nothing_acknowledged_is_lost() {
         for step in 0..=last {
             for series in 0..SERIES {
                 let sample = found.get(&(labels(series), time(step)));
-                assert_eq!(sample, Some(&value(step, series)), "round {round}, step {step} of {last}");
+                assert_eq!(
+                    sample,
+                    Some(&value(step, series).to_bits()),
+                    "round {round}, step {step} of {last}"
+                );
             }
         }
         for ((labels, t), v) in &found {
             let series = (0..SERIES).find(|series| crate::labels(*series) == *labels).unwrap();
             let step = (t - START) / STEP;
-            assert_eq!(*v, value(step, series), "round {round}: a wrong value");
+            assert_eq!(*v, value(step, series).to_bits(), "round {round}: a wrong value");
             // Besides what was acknowledged, each round may have left a step in flight.
             assert!(step <= last + round as i64 + 1, "round {round}: step {step} of {last}");
         }

@@ -9,17 +9,13 @@ mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SelectHints, SeriesRef, StateStore,
-    Table, TimeRange, Timestamp,
+    Appender, Batch, CancelToken, Labels, Metadata, Queryable, Sample, SeriesRef, StateStore, Table,
+    TimeRange, Timestamp,
 };
-use breakwatch_store::{
-    DataDir, FORMAT_VERSION, History, HistoryOptions, Retention, StateLog, StateOptions, admin,
-};
-use common::{START, SetClock};
+use breakwatch_store::{FORMAT_VERSION, admin};
+use common::{START, Samples, Store, open, samples};
 
 /// Milliseconds between samples.
 const STEP: i64 = 300_000;
@@ -43,23 +39,6 @@ fn value(step: i64, series: i64) -> f64 {
         2 => ((step * 31) % 97) as f64 * 4096.0,
         _ => (step as f64 * 0.1).sin(),
     }
-}
-
-struct Store {
-    clock: Arc<SetClock>,
-    dir: DataDir,
-    state: Arc<StateLog>,
-    history: Arc<History>,
-}
-
-fn open(path: &Path, now: i64) -> Store {
-    let clock = SetClock::at(now);
-    let dir = DataDir::open(path, clock.clone()).unwrap();
-    let state = StateLog::open(&dir, StateOptions { reserve: 16 << 10, ..StateOptions::default() }).unwrap();
-    let retention = Retention { raw: Duration::from_secs(365 * 86_400), ..Retention::default() };
-    let options = HistoryOptions { background: false, retention, ..HistoryOptions::default() };
-    let history = History::open(&dir, options).unwrap();
-    Store { clock, dir, state, history }
 }
 
 fn life(store: &Store, steps: std::ops::Range<i64>) {
@@ -87,16 +66,10 @@ fn check(store: &Store, steps: i64) {
     let selector = store.history.prepare(&[], &cancel).unwrap();
     assert_eq!(selector.series.len() as i64, SERIES);
     let all = TimeRange::new(Timestamp::MIN, Timestamp::MAX);
-    let mut set = store.history.select(&selector, all, &SelectHints::default(), &cancel).unwrap();
-    while let Some(index) = set.next_series().unwrap() {
-        let mut samples = Vec::new();
-        while set.next_chunk(&mut samples).unwrap() {}
-        let series = (0..SERIES).find(|series| labels(*series) == selector.series[index].labels).unwrap();
-        let found: Vec<(i64, u64)> = samples.iter().map(|s| (s.t.0, s.v.to_bits())).collect();
-        let expected: Vec<(i64, u64)> =
-            (0..steps).map(|step| (START + step * STEP, value(step, series).to_bits())).collect();
-        assert!(found == expected, "series {series}: {} of {} samples", found.len(), expected.len());
-    }
+    let expected = (0..SERIES).flat_map(|series| {
+        (0..steps).map(move |step| ((labels(series), START + step * STEP), value(step, series).to_bits()))
+    });
+    assert!(samples(&store.history) == expected.collect::<Samples>(), "samples differ");
     for record in store.state.table(Table::Alerts) {
         let step: i64 = String::from_utf8_lossy(&record.value).parse().unwrap();
         assert!(step >= steps - 20 && (step % 20).to_string() == record.key, "{record:?}");

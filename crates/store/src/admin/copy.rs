@@ -19,8 +19,14 @@ pub(crate) struct Written {
 
 /// Copies (a part of) a file, durably.
 pub(crate) fn copy_file(from: &Path, to: &Path, most: u64) -> io::Result<Written> {
-    let mut source = File::open(from)?.take(most);
     let mut target = create(to)?;
+    let written = each_piece(&mut File::open(from)?.take(most), &mut |piece| target.write_all(piece))?;
+    target.sync_all()?;
+    Ok(written)
+}
+
+/// Reads to the end, a piece at a time.
+fn each_piece(source: &mut dyn Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<Written> {
     let mut hasher = crc32fast::Hasher::new();
     let mut buffer = vec![0; PIECE];
     let mut bytes = 0;
@@ -28,10 +34,9 @@ pub(crate) fn copy_file(from: &Path, to: &Path, most: u64) -> io::Result<Written
         let read = source.read(&mut buffer)?;
         let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
         hasher.update(piece);
-        target.write_all(piece)?;
+        each(piece)?;
         bytes += read as u64;
     }
-    target.sync_all()?;
     Ok(Written { bytes, crc: hasher.finalize() })
 }
 
@@ -45,17 +50,7 @@ pub(crate) fn write_file(to: &Path, content: &[u8]) -> io::Result<Written> {
 
 /// Length and CRC of a file that is there.
 pub(crate) fn measure(path: &Path) -> io::Result<Written> {
-    let mut source = File::open(path)?;
-    let mut hasher = crc32fast::Hasher::new();
-    let mut buffer = vec![0; PIECE];
-    let mut bytes = 0;
-    loop {
-        let read = source.read(&mut buffer)?;
-        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else { break };
-        hasher.update(piece);
-        bytes += read as u64;
-    }
-    Ok(Written { bytes, crc: hasher.finalize() })
+    each_piece(&mut File::open(path)?, &mut |_| Ok(()))
 }
 
 fn create(path: &Path) -> io::Result<File> {
