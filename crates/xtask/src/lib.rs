@@ -23,9 +23,9 @@ enum Command {
     /// Measure.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Fill a store with history: `store_bench big` of the store, its arguments passed on.
+    /// Fill a data directory with history: generated days up to yesterday, or the samples of OpenMetrics text.
     Load {
-        /// Arguments of the program.
+        /// `--dir DIR`, then `--days N`, `--series N` or `--openmetrics FILE`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Conformance(cases) => conformance::run(&cases).map(|report| report.print()),
         Command::Bench(bench) => bench::run(&bench),
-        Command::Load { arguments } => bench::store("big", &arguments),
+        Command::Load { arguments } => bench::store("load", &arguments),
     };
     match outcome {
         Ok(code) => code,

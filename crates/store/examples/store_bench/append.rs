@@ -53,7 +53,6 @@ pub(crate) fn run(args: &Args) {
             cpu_used += cpu() - before;
         }
     }
-    let stats = history.stats();
     say("series, samples", format!("{}, {samples}", count * 3));
     say("internal append, samples/s", format!("{:.2} M", samples as f64 / appending.as_secs_f64() / 1e6));
     say(
@@ -64,11 +63,16 @@ pub(crate) fn run(args: &Args) {
         "as above, samples/s of wall time",
         format!("{:.0} k", samples as f64 / (wall + appending).as_secs_f64() / 1e3),
     );
+    memory(&history);
+    history.close().unwrap();
+}
+
+fn memory(history: &History) {
+    let stats = history.stats();
     say("head", format!("{} samples in {:.1} MB", stats.head_samples, stats.head_bytes as f64 / 1e6));
     say(
         "log, hot tier",
         format!("{:.1} MB, {:.1} MB", stats.wal_bytes as f64 / 1e6, stats.hot_bytes as f64 / 1e6),
     );
     say("resident memory", format!("{:.0} MB", rss()));
-    history.close().unwrap();
 }

@@ -1,5 +1,6 @@
 //! A month of 10,000 series: opening after a kill, memory, reading, and giving space back.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -59,26 +60,10 @@ fn open(args: &Args) -> (DataDir, std::sync::Arc<History>) {
 fn fill(args: &Args) {
     let (_data, history) = open(args);
     let count = args.series.div_ceil(NAMES.len());
-    let refs: Vec<[SeriesRef; 3]> =
-        (0..count).map(|n| NAMES.map(|name| history.resolve(&labels(name, n), &metadata()))).collect();
-    let day = AtomicI64::new(0);
-    let (_, took) = timed(|| {
-        std::thread::scope(|scope| {
-            for _ in 0..LOADERS {
-                scope.spawn(|| {
-                    loop {
-                        let day = day.fetch_add(1, Ordering::Relaxed);
-                        if day >= args.days {
-                            return;
-                        }
-                        load(&history, START / DAY + day);
-                    }
-                });
-            }
-        });
-    });
-    say("blocks made in", format!("{:.0} s", took.as_secs_f64()));
     let today = START + args.days * DAY;
+    let (_, took) = timed(|| generate(&history, START / DAY..today / DAY, args.series));
+    say("blocks made in", format!("{:.0} s", took.as_secs_f64()));
+    let refs = resolve(&history, args.series);
     let mut targets: Vec<Target> = (0..count).map(|n| Target::new(n, true)).collect();
     for due in (today..now(args)).step_by(STEP as usize) {
         for (target, refs) in targets.iter_mut().zip(&refs) {
@@ -92,6 +77,32 @@ fn fill(args: &Args) {
     // No close: the log is replayed as after a kill.
     std::process::Command::new("sync").status().unwrap();
     std::process::exit(0);
+}
+
+/// The series of the generated targets.
+fn resolve(history: &History, series: usize) -> Vec<[SeriesRef; 3]> {
+    let count = series.div_ceil(NAMES.len());
+    (0..count).map(|n| NAMES.map(|name| history.resolve(&labels(name, n), &metadata()))).collect()
+}
+
+/// Makes blocks of generated samples; gives how many samples there are.
+pub(crate) fn generate(history: &History, days: Range<i64>, series: usize) -> u64 {
+    let all = resolve(history, series).len() * NAMES.len();
+    let next = AtomicI64::new(days.start);
+    std::thread::scope(|scope| {
+        for _ in 0..LOADERS {
+            scope.spawn(|| {
+                loop {
+                    let day = next.fetch_add(1, Ordering::Relaxed);
+                    if day >= days.end {
+                        return;
+                    }
+                    load(history, day);
+                }
+            });
+        }
+    });
+    all as u64 * (days.end - days.start) as u64 * (DAY / STEP) as u64
 }
 
 /// A day of a target: time and the values of its three series.
@@ -140,7 +151,6 @@ fn millis(time: Duration) -> String {
 }
 
 fn read(args: &Args) {
-    let dir = args.dir.join("big");
     say("memory before opening", format!("{:.0} MB", rss()));
     let ((data, history), took) = timed(|| open(args));
     let stats = history.stats();
@@ -150,6 +160,15 @@ fn read(args: &Args) {
     say("samples replayed from the log", stats.head_samples);
     say("bytes a sample in blocks", format!("{:.3}", stats.raw_bytes as f64 / samples as f64));
     say("memory after opening", format!("{:.0} MB", rss()));
+    read_one(args, &history);
+    read_all(args, &history);
+    say("memory after reading", format!("{:.0} MB", rss()));
+    drop((history, data));
+    give_back(args);
+}
+
+/// One series over the whole month.
+fn read_one(args: &Args, history: &History) {
     let month = TimeRange::new(Timestamp(START), Timestamp(now(args)));
     for (n, what) in [(7, "first"), (8, "second"), (7, "again")] {
         let matcher = Matcher::equal("check", format!("http/target-{n:05}"));
@@ -165,39 +184,40 @@ fn read(args: &Args) {
         });
         say(&format!("one series over everything, {what}"), format!("{} ({read} samples)", millis(took)));
     }
+}
+
+/// Every series over a short time.
+fn read_all(args: &Args, history: &History) {
     let all = || Matcher::equal("job", "bench");
-    let hour = |end: i64| TimeRange::new(Timestamp(end - 3_600_000), Timestamp(end));
-    for (end, what) in [
-        (now(args), "the last hour"),
-        (now(args), "the last hour again"),
-        (START + 5 * DAY, "an hour of an old day"),
+    let before = |end: i64, millis: i64| TimeRange::new(Timestamp(end - millis), Timestamp(end));
+    let hour = 3_600_000;
+    for (end, time, what) in [
+        (now(args), hour, "the last hour"),
+        (now(args), hour, "the last hour again"),
+        (START + 5 * DAY, hour, "an hour of an old day"),
+        (now(args), 300_000, "the last five minutes"),
     ] {
-        let ((series, samples), took) = timed(|| count(&history, all(), hour(end)));
+        let ((series, samples), took) = timed(|| count(history, all(), before(end, time)));
         say(
             &format!("all series over {what}"),
             format!("{} ({series} series, {samples} samples)", millis(took)),
         );
     }
-    let minutes = TimeRange::new(Timestamp(now(args) - 300_000), Timestamp(now(args)));
-    let ((series, samples), took) = timed(|| count(&history, all(), minutes));
-    say(
-        "all series over the last five minutes",
-        format!("{} ({series} series, {samples} samples)", millis(took)),
-    );
     let cancel = CancelToken::new();
     let (selector, took) = timed(|| history.prepare(&[all()], &cancel).unwrap());
     say("preparing a selector of all series", millis(took));
     let mut lasts = Vec::new();
-    let range = TimeRange::new(Timestamp(now(args) - 300_000), Timestamp(now(args)));
+    let range = before(now(args), 300_000);
     let ((), took) = timed(|| history.last_samples(&selector, range, &cancel, &mut lasts).unwrap());
     say("last samples of all series", format!("{} ({})", millis(took), lasts.len()));
-    say("memory after reading", format!("{:.0} MB", rss()));
+}
+
+/// Lowers the retention. The blocks stay for the next run: it is tried on a copy made of links.
+fn give_back(args: &Args) {
+    let (dir, copy) = (args.dir.join("big"), args.dir.join("big-copy"));
     let before = bytes_below(&dir);
     let week = Duration::from_secs(7 * 86_400);
-    // The blocks stay for the next run: the retention is tried on a copy made of links.
-    let copy = args.dir.join("big-copy");
     let _ = std::fs::remove_dir_all(&copy);
-    drop((history, data));
     std::process::Command::new("cp").arg("-al").arg(&dir).arg(&copy).status().unwrap();
     let data = DataDir::open(&copy, SetClock::at(now(args))).unwrap();
     let options = HistoryOptions { background: false, ..HistoryOptions::default() };

@@ -3,7 +3,8 @@
 //! `store_bench [start] [append] [codecs] [size] [ingest] [index] [big] [--dir DIR] [--days N] [--series N]
 //! [--daemon FILE]`. Run it in release mode on a quiet machine; every figure is printed with what it was measured
 //! on. `size` and `ingest` compare with Debian's Prometheus when `prometheus` is installed, on the very same samples;
-//! `ingest` needs the daemon's binary.
+//! `ingest` needs the daemon's binary. `load` fills `--dir` with `--days` generated days of `--series` series, or with the
+//! samples of `--openmetrics FILE`.
 
 #![expect(clippy::unwrap_used, reason = "a bench stops at the first failure")]
 
@@ -13,6 +14,7 @@ mod codecs;
 mod data;
 mod index;
 mod ingest;
+mod load;
 mod prometheus;
 mod server;
 mod size;
@@ -30,6 +32,7 @@ pub(crate) struct Args {
     pub(crate) days: i64,
     pub(crate) series: usize,
     pub(crate) daemon: Option<PathBuf>,
+    pub(crate) openmetrics: Option<PathBuf>,
 }
 
 fn args() -> Args {
@@ -39,6 +42,7 @@ fn args() -> Args {
         days: 30,
         series: 10_000,
         daemon: None,
+        openmetrics: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -47,6 +51,7 @@ fn args() -> Args {
             "--dir" => args.dir = value().into(),
             "--days" => args.days = value().parse().unwrap_or(30),
             "--daemon" => args.daemon = Some(value().into()),
+            "--openmetrics" => args.openmetrics = Some(value().into()),
             "--series" => args.series = value().parse().unwrap_or(10_000),
             what => args.what.push(what.to_owned()),
         }
@@ -112,6 +117,7 @@ fn main() {
             "size" => size::run(&args),
             "ingest" => ingest::run(&args),
             "index" => index::run(&args),
+            "load" => load::run(&args),
             "start" => start::run(&args),
             "big" => big::run(&args),
             other => say("unknown part", other),

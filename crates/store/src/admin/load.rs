@@ -33,8 +33,11 @@ impl History {
         let (mut raw, mut rollup) = self.begin_day(day).map_err(fail)?;
         let mut done = Ok(());
         for (group, slots) in groups {
-            let series: Vec<(u8, Vec<Sample>)> =
-                slots.into_iter().map(|(slot, reference)| (slot, samples(reference))).collect();
+            let given = slots.into_iter().map(|(slot, reference)| (slot, samples(reference)));
+            let series: Vec<(u8, Vec<Sample>)> = given.filter(|(_, samples)| !samples.is_empty()).collect();
+            if series.is_empty() {
+                continue;
+            }
             done = check(day, &series).and_then(|()| {
                 let mut buckets = Buckets::default();
                 series.iter().for_each(|(slot, samples)| buckets.add(*slot, samples));

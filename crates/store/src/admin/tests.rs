@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use breakwatch_model::{
-    Appender, Batch, CancelToken, Labels, Metadata, MetricKind, Sample, SeriesRef, StateStore, Table,
+    Appender, Batch, CancelToken, Clock, Labels, Metadata, MetricKind, Sample, SeriesRef, StateStore, Table,
     TimeRange, Timestamp,
 };
 
@@ -147,4 +147,29 @@ fn days_that_are_not_over_are_not_loaded() {
     let outside = |_| vec![Sample::new(Timestamp(START), 1.0)];
     assert!(store.history.load_day(START / DAY - 5, &mut { outside }).is_err());
     assert_eq!(info(place.path()).unwrap().blocks.len(), 2);
+}
+
+#[test]
+fn an_export_is_imported_to_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let store = filled(&place.path().join("data"));
+    let odd = Labels::from_pairs([("__name__", "odd_seconds"), ("text", "a \"b\" \\ c\nd, {e}")]);
+    let meta = Metadata { help: "what \"it\" is".into(), unit: "seconds".into(), ..Metadata::default() };
+    let reference = store.history.resolve(&odd, &meta);
+    let now = store.clock.now().0;
+    for (n, v) in [0.1, f64::NAN, f64::INFINITY, -0.0, 1e300, 123_456_789.125].into_iter().enumerate() {
+        store.history.append(&[(reference, Sample::new(Timestamp(now + n as i64), v))]).unwrap();
+    }
+    let text = export(&store.history);
+    let other = open(&place.path().join("other"), now);
+    let imported = other.history.import_openmetrics(&mut text.as_bytes()).unwrap();
+    assert_eq!((imported.samples, imported.refused), (5 * (1440 + 150) + 6, 0));
+    assert!(export(&other.history) == text);
+    assert_eq!(other.history.stats().blocks, 2, "the finished day is a block");
+    // Once more: what is there is not doubled; the newest sample of each series counts as taken.
+    let again = other.history.import_openmetrics(&mut text.as_bytes()).unwrap();
+    assert_eq!((again.samples, again.refused), (6, 5 * (1440 + 150)));
+    assert!(export(&other.history) == text);
+    let wrong = other.history.import_openmetrics(&mut "up 1 1\nup{ 1 1\n".as_bytes()).unwrap_err();
+    assert!(wrong.to_string().contains("line 2"), "{wrong}");
 }
