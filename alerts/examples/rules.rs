@@ -71,7 +71,7 @@ fn main() {
         ("one rule over 10,000 series, all fire", one().collect(), 1.0),
     ] {
         let store = MemoryStore::new();
-        let mut group = group(rules, &engine);
+        let group = group(rules, &engine);
         let mut times = String::new();
         for round in 0..8 {
             let at = Timestamp::from_secs(1_700_000_000 + round * 30);
@@ -85,6 +85,7 @@ fn main() {
                 store: &store,
                 sink: &Sink(&store),
                 cancel: &CancelToken::new(),
+                workers: 1,
                 clock: &SystemClock,
                 external_url: "http://localhost",
                 external_labels: &Labels::empty(),

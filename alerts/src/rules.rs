@@ -15,7 +15,9 @@ mod lint;
 mod order;
 mod output;
 mod recording;
+mod running;
 mod set;
+mod side_by_side;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,7 @@ pub fn daemon_families(shared: &Shared) -> Vec<MetricFamily> {
     families.extend(shared.observer.families(shared.clock.now()));
     families.extend(shared.bulkheads.families());
     families.extend(shared.alerting.snapshot().families.iter().cloned());
+    families.extend(shared.rules.families());
     families.extend(shared.store.families());
     families.extend(shared.reload.families());
     families.extend(process::families(shared.started_at));

@@ -8,12 +8,9 @@ use std::time::{Duration, Instant};
 use crate::alerting::Handle;
 use crate::checks::scheduler::Pulse;
 
-/// The scheduler and the alerting loop wake every second; after this long they are stuck.
+/// The loops wake every second; after this long they are stuck. That of rules also stops beating when an evaluation
+/// does not end although it was told to.
 const STUCK_AFTER: Duration = Duration::from_secs(20);
-
-/// The rule loop beats after each group. An evaluation is stopped after two minutes, so a beat that is older is a loop
-/// that hangs and not a slow rule.
-const RULES_STUCK_AFTER: Duration = Duration::from_secs(150);
 
 /// The pulses.
 #[derive(Clone)]
@@ -33,7 +30,7 @@ impl Vitals {
         if self.scheduler.age(now) > STUCK_AFTER {
             return Some("the scheduler of checks no longer comes round".to_owned());
         }
-        if self.rules.age(now) > RULES_STUCK_AFTER {
+        if self.rules.age(now) > STUCK_AFTER {
             return Some("the evaluation of rules no longer comes round".to_owned());
         }
         if self.alerting.pulse_age(now) > STUCK_AFTER {

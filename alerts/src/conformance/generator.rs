@@ -158,6 +158,7 @@ fn run_scenario(cases: &Cases, scenario: &Scenario, load: &LoadText<'_>) -> Resu
             store: &store,
             sink: &Sink(&store),
             cancel: &CancelToken::new(),
+            workers: 1,
             clock: &clock,
             external_url: "http://localhost",
             external_labels: &Labels::empty(),

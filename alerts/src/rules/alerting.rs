@@ -8,6 +8,7 @@ use std::time::Duration;
 use breakwatch_model::{Alert, Labels, METRIC_NAME, Sample, Timestamp};
 use breakwatch_promql::VectorSample;
 use breakwatch_template::{Context, QuerySample, RuleData, RuleTemplate};
+use parking_lot::Mutex;
 
 use super::active::{ActiveAlert, ActiveState};
 use super::evidence::{Evidence, StartGrace};
@@ -31,15 +32,25 @@ pub(super) struct Moment<'a> {
 #[derive(Debug)]
 pub(super) struct AlertingRule {
     pub(super) config: AlertConfig,
-    pub(super) active: HashMap<Labels, ActiveAlert>,
+    /// Its instances, by labels.
+    pub(super) active: Mutex<HashMap<Labels, ActiveAlert>>,
     /// The stem of its records' keys.
     pub(super) key: String,
     /// Whether any of its texts is a template at all.
     dynamic: bool,
 }
 
+/// What a rule's expression gave.
+pub(super) struct Found {
+    elements: Elements,
+    evidence: Evidence,
+}
+
+/// The elements of a result, by the labels of their alerts.
+type Elements = HashMap<Labels, Element>;
+
 /// An instance's fresh texts and value.
-struct Found {
+struct Element {
     annotations: Labels,
     value: f64,
 }
@@ -48,60 +59,82 @@ impl AlertingRule {
     pub(super) fn new(config: AlertConfig, key: String) -> Self {
         let mut templates = config.labels.iter().chain(&config.annotations);
         let dynamic = templates.any(|(_, template)| template.text().contains("{{"));
-        Self { config, active: HashMap::new(), key, dynamic }
+        Self { config, active: Mutex::default(), key, dynamic }
     }
 
-    /// Evaluates the rule: instances begin, fire and end. Gives the samples to write.
+    /// Evaluates the expression and expands the texts.
     ///
     /// # Errors
-    /// The expression failed, two elements gave the same alert, or there are too many: nothing has changed then, save
-    /// that the last drops every instance, as in Prometheus.
-    pub(super) fn evaluate(
-        &mut self,
+    /// The expression failed, or two elements gave the same alert.
+    pub(super) fn find(&self, moment: &Moment<'_>) -> Result<Found, String> {
+        let vector = query(moment.env, &self.config.query, moment.at - moment.offset)?;
+        let elements = self.expand(vector, moment)?;
+        let evidence = match moment.grace.filter(|_| self.is_in_doubt(&elements)) {
+            Some(grace) => Evidence::read(grace, &self.config.query, moment.at, moment.env),
+            None => Evidence::default(),
+        };
+        Ok(Found { elements, evidence })
+    }
+
+    /// Whether anything may happen that needs evidence during the grace after a start.
+    fn is_in_doubt(&self, elements: &Elements) -> bool {
+        let active = self.active.lock();
+        let fires = |labels| active.get(labels).is_some_and(|known| known.state == ActiveState::Firing);
+        active.values().any(|instance| instance.restored) || !elements.keys().all(fires)
+    }
+
+    /// Lets instances begin, fire and end by what was found. Gives the samples to write.
+    ///
+    /// # Errors
+    /// There are too many instances: every one is dropped, as in Prometheus.
+    pub(super) fn advance(
+        &self,
+        active: &mut HashMap<Labels, ActiveAlert>,
+        found: Found,
         moment: &Moment<'_>,
         changes: &mut state::Changes,
     ) -> Result<Vec<(Labels, Sample)>, String> {
-        let vector = query(moment.env, &self.config.query, moment.at - moment.offset)?;
-        let mut found = self.expand(vector, moment)?;
-        for (labels, instance) in &mut found {
-            match self.active.entry(labels.clone()) {
+        let Found { mut elements, mut evidence } = found;
+        for (labels, element) in &mut elements {
+            let annotations = std::mem::take(&mut element.annotations);
+            match active.entry(labels.clone()) {
                 Entry::Occupied(mut known) if known.get().state != ActiveState::Inactive => {
                     let known = known.get_mut();
-                    known.value = instance.value;
-                    known.annotations = std::mem::take(&mut instance.annotations);
+                    known.value = element.value;
+                    known.annotations = annotations;
                     if known.keep_firing_since.take().is_some() {
                         changes.touch(labels);
                     }
                 }
                 entry => {
-                    let annotations = std::mem::take(&mut instance.annotations);
-                    let new = ActiveAlert::begin(labels.clone(), annotations, instance.value, moment.at);
+                    let new = ActiveAlert::begin(labels.clone(), annotations, element.value, moment.at);
                     entry.insert_entry(new);
                     changes.touch(labels);
                 }
             }
         }
-        let active = self.advance(&found, moment, changes);
-        if moment.limit > 0 && active > moment.limit {
-            for labels in std::mem::take(&mut self.active).into_keys() {
+        let count = self.move_on(active, &elements, &mut evidence, moment.at, changes);
+        if moment.limit > 0 && count > moment.limit {
+            for labels in std::mem::take(active).into_keys() {
                 changes.drop(&labels);
             }
-            return Err(format!("exceeded limit of {} with {active} alerts", moment.limit));
+            return Err(format!("exceeded limit of {} with {count} alerts", moment.limit));
         }
-        Ok(self.samples(moment.at - moment.offset))
+        Ok(samples(active, moment.at - moment.offset))
     }
 
     /// Moves every instance on; gives how many are pending or firing.
-    fn advance(
-        &mut self,
-        found: &HashMap<Labels, Found>,
-        moment: &Moment<'_>,
+    fn move_on(
+        &self,
+        active: &mut HashMap<Labels, ActiveAlert>,
+        found: &Elements,
+        evidence: &mut Evidence,
+        at: Timestamp,
         changes: &mut state::Changes,
     ) -> usize {
-        let (at, config) = (moment.at, &self.config);
-        let mut evidence = Evidence::new(moment.grace, &config.query, at, moment.env);
+        let config = &self.config;
         let mut count = 0;
-        self.active.retain(|labels, instance| {
+        active.retain(|labels, instance| {
             let holds = found.contains_key(labels);
             let in_doubt = instance.restored || (holds && instance.state == ActiveState::Pending);
             let evidence = !in_doubt || evidence.stands_behind(labels);
@@ -146,11 +179,7 @@ impl AlertingRule {
     }
 
     /// The alerts of a result, with labels and texts expanded.
-    fn expand(
-        &self,
-        vector: Vec<VectorSample>,
-        moment: &Moment<'_>,
-    ) -> Result<HashMap<Labels, Found>, String> {
+    fn expand(&self, vector: Vec<VectorSample>, moment: &Moment<'_>) -> Result<Elements, String> {
         let env = moment.env;
         let ask = |text: &str| -> Result<Vec<QuerySample>, String> {
             let prepared = env.engine.prepare(text).map_err(|error| error.to_string())?;
@@ -180,7 +209,7 @@ impl AlertingRule {
                     (Arc::clone(name), self.text(name, template, data.as_ref(), &context))
                 })
                 .collect();
-            let known = found.insert(labels.build(), Found { annotations, value });
+            let known = found.insert(labels.build(), Element { annotations, value });
             if known.is_some() {
                 let message = "vector contains metrics with the same labelset after applying alert labels";
                 return Err(message.to_owned());
@@ -205,26 +234,17 @@ impl AlertingRule {
         text
     }
 
-    /// `ALERTS` and `ALERTS_FOR_STATE` of everything pending or firing.
-    fn samples(&self, at: Timestamp) -> Vec<(Labels, Sample)> {
-        let mut samples = Vec::new();
-        for instance in self.active.values().filter(|instance| instance.state != ActiveState::Inactive) {
-            let mut labels = instance.labels.to_builder();
-            labels.set(METRIC_NAME, "ALERTS").set("alertstate", instance.state.as_str());
-            samples.push((labels.build(), Sample::new(at, 1.0)));
-            let labels = instance.labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
-            samples.push((labels, Sample::new(at, instance.active_at.secs() as f64)));
-        }
-        samples
-    }
-
     /// The alerts to send after an evaluation, by labels.
-    pub(super) fn take_due(&mut self, moment: &Moment<'_>) -> Vec<Alert> {
+    pub(super) fn take_due(
+        &self,
+        active: &mut HashMap<Labels, ActiveAlert>,
+        moment: &Moment<'_>,
+    ) -> Vec<Alert> {
         let (at, resend_delay) = (moment.at, moment.resend_delay);
         let valid_until = at + resend_delay.max(moment.interval) * 4;
         let generator_url = generator_url(moment.env.external_url, self.config.query.text());
         let mut alerts = Vec::new();
-        for instance in self.active.values_mut().filter(|instance| instance.needs_sending(resend_delay, at)) {
+        for instance in active.values_mut().filter(|instance| instance.needs_sending(resend_delay, at)) {
             instance.last_sent = Some(at);
             alerts.push(Alert {
                 labels: instance.labels.clone(),
@@ -238,6 +258,36 @@ impl AlertingRule {
         alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
         alerts
     }
+
+    /// The labels of the instances that are firing.
+    pub(super) fn firing(&self) -> Vec<Labels> {
+        let active = self.active.lock();
+        let firing = active.values().filter(|instance| instance.state == ActiveState::Firing);
+        firing.map(|instance| instance.labels.clone()).collect()
+    }
+
+    /// Pending and firing instances, by labels.
+    pub(super) fn alerts(&self) -> Vec<ActiveAlert> {
+        let active = self.active.lock();
+        let shown = active.values().filter(|instance| instance.state != ActiveState::Inactive);
+        let mut alerts: Vec<ActiveAlert> = shown.cloned().collect();
+        drop(active);
+        alerts.sort_by(|a, b| a.labels.cmp(&b.labels));
+        alerts
+    }
+}
+
+/// `ALERTS` and `ALERTS_FOR_STATE` of everything pending or firing.
+fn samples(active: &HashMap<Labels, ActiveAlert>, at: Timestamp) -> Vec<(Labels, Sample)> {
+    let mut samples = Vec::new();
+    for instance in active.values().filter(|instance| instance.state != ActiveState::Inactive) {
+        let mut labels = instance.labels.to_builder();
+        labels.set(METRIC_NAME, "ALERTS").set("alertstate", instance.state.as_str());
+        samples.push((labels.build(), Sample::new(at, 1.0)));
+        let labels = instance.labels.with(METRIC_NAME, "ALERTS_FOR_STATE");
+        samples.push((labels, Sample::new(at, instance.active_at.secs() as f64)));
+    }
+    samples
 }
 
 /// The page that shows the expression, as Prometheus links to its own.

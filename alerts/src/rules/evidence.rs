@@ -30,36 +30,25 @@ impl StartGrace {
     }
 }
 
-/// The fresh series behind one rule at one evaluation, looked up when the first instance asks.
-pub(super) struct Evidence<'a> {
-    grace: Option<StartGrace>,
-    query: &'a Prepared,
-    at: Timestamp,
-    env: &'a Environment<'a>,
+/// The fresh series behind one rule at one evaluation.
+#[derive(Default)]
+pub(super) struct Evidence {
+    /// For each selector; `None`: nobody asks, because the grace is over.
     selectors: Option<Vec<FreshSeries>>,
 }
 
-impl<'a> Evidence<'a> {
-    pub(super) fn new(
-        grace: Option<StartGrace>,
-        query: &'a Prepared,
-        at: Timestamp,
-        env: &'a Environment<'a>,
-    ) -> Self {
-        Self { grace, query, at, env, selectors: None }
+impl Evidence {
+    /// Looks up what the selectors of `query` see that came after the start. A store that cannot be read gives nothing.
+    pub(super) fn read(grace: StartGrace, query: &Prepared, at: Timestamp, env: &Environment<'_>) -> Self {
+        let range = TimeRange::new(Timestamp(grace.since.0.saturating_add(1)), at);
+        let selectors = query.expr().selectors().into_iter();
+        let fresh = selectors.map(|selector| FreshSeries::read(&selector.matchers, range, env));
+        Self { selectors: Some(fresh.collect()) }
     }
 
-    /// Whether fresh samples stand behind what the rule sees of this instance; always, when the grace is over. A store
-    /// that cannot be read gives none.
+    /// Whether fresh samples stand behind what the rule sees of this instance.
     pub(super) fn stands_behind(&mut self, labels: &Labels) -> bool {
-        let Some(grace) = self.grace else { return true };
-        let (query, at, env) = (self.query, self.at, self.env);
-        let look_up = || {
-            let range = TimeRange::new(Timestamp(grace.since.0.saturating_add(1)), at);
-            let selectors = query.expr().selectors();
-            selectors.into_iter().map(|selector| FreshSeries::read(&selector.matchers, range, env)).collect()
-        };
-        let selectors = self.selectors.get_or_insert_with(look_up);
+        let Some(selectors) = &mut self.selectors else { return true };
         selectors.iter_mut().all(|fresh| fresh.has_one_for(labels))
     }
 }

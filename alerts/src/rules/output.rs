@@ -6,7 +6,7 @@ use breakwatch_model::{
 use breakwatch_promql::Engine;
 
 /// Takes the samples that rules write. They must be visible to queries when this returns.
-pub trait SampleSink {
+pub trait SampleSink: Sync {
     /// Writes samples.
     ///
     /// # Errors
@@ -37,6 +37,8 @@ pub struct Environment<'a> {
     pub sink: &'a dyn SampleSink,
     /// Stops an evaluation.
     pub cancel: &'a CancelToken,
+    /// How many rules of a group may be asked at once, when it is late and they do not read each other's series.
+    pub workers: usize,
     /// Measures how long rules take.
     pub clock: &'a dyn Clock,
     /// `$externalURL`, and the stem of generator URLs.

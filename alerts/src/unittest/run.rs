@@ -142,6 +142,7 @@ impl Runner<'_> {
                     store: &self.store,
                     sink: &Sink(&self.store),
                     cancel: &cancel,
+                    workers: 1,
                     clock: &clock,
                     external_url: &self.test.external_url,
                     external_labels: &self.test.external_labels,

@@ -146,14 +146,12 @@ fn describe_check(unit: &CheckUnit, now: Timestamp) -> String {
 }
 
 async fn rule_lines(shared: &Shared, matchers: Vec<Matcher>) -> Result<Vec<String>, ApiError> {
-    let rules = shared.rules.clone();
+    let groups = shared.rules.groups();
     let look = move || {
-        rules.with(|groups| {
-            let in_group = |group: &Group| {
-                group.rules().iter().flat_map(|r| describe_rule(group, r, &matchers)).collect::<Vec<_>>()
-            };
-            groups.iter().flat_map(in_group).collect::<Vec<String>>()
-        })
+        let in_group = |group: &Arc<Group>| {
+            group.rules().iter().flat_map(|r| describe_rule(group, r, &matchers)).collect::<Vec<_>>()
+        };
+        groups.iter().flat_map(in_group).collect::<Vec<String>>()
     };
     let looked = tokio::task::spawn_blocking(look).await;
     looked.map_err(|error| ApiError::new(ErrorKind::Internal, error.to_string()))

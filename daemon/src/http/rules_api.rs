@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use breakwatch_alerts::BREAKER_ALERT;
-use breakwatch_alerts::rules::Group;
 use breakwatch_model::Alert;
 use breakwatch_promql::number::go_exponent;
 use serde_json::{Value, json};
@@ -25,12 +24,10 @@ pub(super) async fn rules(
     params: Params,
 ) -> Result<Response, ApiError> {
     let wanted = Wanted::read(&params)?;
-    let rules = shared.rules.clone();
+    let groups = shared.rules.groups();
     let found = blocking(move || {
-        rules.with(|groups| {
-            let groups = groups.iter().filter_map(|group| Some((token(group), wanted.describe(group)?)));
-            wanted.page.cut(groups)
-        })
+        let groups = groups.iter().filter_map(|group| Some((token(group), wanted.describe(group)?)));
+        wanted.page.cut(groups)
     });
     let (groups, next) = found.await??;
     let mut data = json!({ "groups": groups });
@@ -42,13 +39,11 @@ pub(super) async fn rules(
 
 /// `GET /api/v1/alerts`: pending and firing alerts of rules, and the alerts of open breakers.
 pub(super) async fn alerts(State(shared): State<Arc<Shared>>) -> Result<Response, ApiError> {
-    let rules = shared.rules.clone();
+    let groups = shared.rules.groups();
     let active = blocking(move || {
-        rules.with(|groups| {
-            let rules = groups.iter().flat_map(Group::rules);
-            let alerting = rules.filter_map(|rule| rule.alerting);
-            alerting.flat_map(|view| view.alerts).map(|alert| describe_alert(&alert)).collect::<Vec<_>>()
-        })
+        let rules = groups.iter().flat_map(|group| group.rules());
+        let alerting = rules.filter_map(|rule| rule.alerting);
+        alerting.flat_map(|view| view.alerts).map(|alert| describe_alert(&alert)).collect::<Vec<_>>()
     });
     let mut alerts = active.await?;
     let snapshot = shared.alerting.snapshot();

@@ -45,7 +45,6 @@ pub struct Instruments {
     export_duration: Histogram<f64>,
     rule_evaluations: Counter<u64>,
     rule_failures: Counter<u64>,
-    rule_missed: Counter<u64>,
     rule_duration: Histogram<f64>,
     http_requests: Counter<u64>,
     http_duration: Histogram<f64>,
@@ -103,10 +102,6 @@ impl Instruments {
             export_duration: seconds("breakwatch_exporter_duration", "Duration of export calls."),
             rule_evaluations: counter("breakwatch_rule_evaluations", "Rule evaluations."),
             rule_failures: counter("breakwatch_rule_evaluation_failures", "Rule evaluations that failed."),
-            rule_missed: counter(
-                "breakwatch_rule_group_iterations_missed",
-                "Rule group iterations missed because the one before took too long.",
-            ),
             rule_duration: seconds("breakwatch_rule_group_duration", "Duration of rule group iterations."),
             http_requests: counter("breakwatch_http_requests", "HTTP requests by handler and code."),
             http_duration: seconds(
@@ -164,10 +159,9 @@ impl Instruments {
     }
 
     /// A rule group was evaluated.
-    pub fn rules_evaluated(&self, rules: u64, failures: u64, missed: u64, duration: Duration) {
+    pub fn rules_evaluated(&self, rules: u64, failures: u64, duration: Duration) {
         self.rule_evaluations.add(rules, &[]);
         self.rule_failures.add(failures, &[]);
-        self.rule_missed.add(missed, &[]);
         self.rule_duration.record(duration.as_secs_f64(), &[]);
     }
 

@@ -271,7 +271,7 @@ impl Core {
             instruments: self.instruments.clone(),
             external_url: external_url(&config),
         };
-        let rules = Rules::new(rules_parts, &rule_files);
+        let (rules, evaluation) = Rules::new(rules_parts, &rule_files);
         let shared = Arc::new(Shared {
             started_at: clock.now(),
             started: clock.monotonic(),
@@ -293,7 +293,7 @@ impl Core {
             state: stores.state_store(),
             engine,
             alerting: self.alerting.clone(),
-            rules: rules.clone(),
+            rules,
             reload,
             ready: AtomicBool::new(false),
         });
@@ -335,7 +335,7 @@ impl Core {
         self.observer.refresh();
         let background = vec![
             tokio::spawn(events::heartbeat(Arc::clone(&self.observer.chronicle), stopped.clone())),
-            tokio::spawn(rules.run(stopped.clone())),
+            tokio::spawn(evaluation.run(stopped.clone())),
             tokio::spawn(selfscrape::run(Arc::clone(&shared), self.writer, stopped)),
         ];
         let reloader = tokio::spawn(reloader.run(requests));

@@ -1,6 +1,7 @@
 //! Groups over a store in memory; records of their instances are kept as the state log would.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use breakwatch_model::{
@@ -27,6 +28,8 @@ pub(super) struct Sim {
     pub(super) sent: Vec<(f64, Alert)>,
     /// Whether the store refuses what rules write.
     pub(super) disk_full: bool,
+    /// Whether evaluations take longer than the interval, so that rules are asked side by side.
+    pub(super) late: bool,
     text: String,
 }
 
@@ -42,15 +45,21 @@ impl SampleSink for Sink<'_> {
     }
 }
 
-struct Still(Instant);
+/// Stands still, or moves on by a minute whenever somebody looks.
+struct Watch {
+    begun: Instant,
+    moves: bool,
+    looks: AtomicU64,
+}
 
-impl Clock for Still {
+impl Clock for Watch {
     fn now(&self) -> Timestamp {
         Timestamp::default()
     }
 
     fn monotonic(&self) -> Instant {
-        self.0
+        let looks = self.looks.fetch_add(u64::from(self.moves), Ordering::Relaxed);
+        self.begun + Duration::from_secs(60 * looks)
     }
 }
 
@@ -62,6 +71,7 @@ impl Sim {
             records: BTreeMap::new(),
             sent: Vec::new(),
             disk_full: false,
+            late: false,
             text: text.to_owned(),
         }
     }
@@ -79,19 +89,20 @@ impl Sim {
     /// Evaluates every group once.
     pub(super) fn evaluate(&mut self, seconds: f64) -> Outcome {
         #[expect(clippy::disallowed_methods, reason = "the starting point of a clock that stands still")]
-        let clock = Still(Instant::now());
+        let clock = Watch { begun: Instant::now(), moves: self.late, looks: AtomicU64::new(0) };
         let engine = Engine::new(EngineOptions::default());
         let env = Environment {
             engine: &engine,
             store: &self.store,
             sink: &Sink(&self.store, self.disk_full),
             cancel: &CancelToken::new(),
+            workers: 4,
             clock: &clock,
             external_url: "http://bw",
             external_labels: &Labels::from_pairs([("site", "a")]),
         };
         let mut all = Outcome::default();
-        for group in self.groups.iter_mut() {
+        for group in &self.groups {
             let outcome = group.evaluate(at(seconds), &env);
             all.alerts.extend(outcome.alerts);
             all.failures.extend(outcome.failures);
@@ -144,7 +155,7 @@ impl Sim {
 
     /// `A{x="1"} firing` for every instance.
     pub(super) fn states(&self) -> Vec<String> {
-        let rules = self.groups.iter().flat_map(crate::rules::Group::rules);
+        let rules = self.groups.iter().flat_map(|group| group.rules());
         let instances = rules.filter_map(|rule| rule.alerting).flat_map(|alerting| alerting.alerts);
         let show = |i: crate::rules::ActiveAlert| {
             format!("{}{} {}", i.labels.value("alertname"), i.labels.without("alertname"), i.state.as_str())
