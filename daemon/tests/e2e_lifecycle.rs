@@ -190,3 +190,39 @@ fn without_a_configuration_it_watches_the_host_and_itself_at_the_address_it_real
         daemon.json("/api/v1/checks/http/breakwatch")["data"]["status"] == "healthy"
     });
 }
+
+#[test]
+fn it_takes_as_many_open_files_as_it_is_allowed() {
+    let Some(prlimit) = common::program("prlimit") else {
+        assert!(std::env::var_os("CI").is_none(), "prlimit(1) is missing");
+        println!("LEFT OUT: prlimit(1) is missing");
+        return;
+    };
+    let bench = Bench::new("store: { path: data }\n");
+    let mut child = std::process::Command::new(prlimit)
+        .args(["--nofile=256:4096", env!("CARGO_BIN_EXE_breakwatch"), "run", "--listen", "127.0.0.1:0"])
+        .args(["--config", "breakwatch.yml"])
+        .current_dir(bench.dir.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let limits = format!("/proc/{}/limits", child.id());
+    let raised = || {
+        let text = std::fs::read_to_string(&limits).unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("Max open files")).map(str::to_owned);
+        let words: Vec<String> =
+            line.iter().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect();
+        words.get(3..5).is_some_and(|limits| limits == ["4096", "4096"])
+    };
+    let deadline = std::time::Instant::now() + common::PATIENCE;
+    while !raised() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{}",
+            std::fs::read_to_string(&limits).unwrap_or_default()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

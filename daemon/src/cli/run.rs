@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::Exit;
 use super::options::ConfigFiles;
+use crate::open_files;
 use crate::systemd::Systemd;
 use crate::telemetry::logging::{self, Format, LogSettings};
 use crate::wiring::daemon::{Daemon, StartError};
@@ -84,6 +85,7 @@ async fn serve(args: &Run, loaded: Loaded) -> Result<ExitCode, Exit> {
     let identity = resource::attributes(&loaded.config, &breakwatch_store::memory::MemoryState::new());
     let identity = identity.map_err(Exit::failed)?;
     let telemetry = logging::init(&settings, &resource::sdk(&identity)).map_err(Exit::Failed)?;
+    open_files::raise();
     let mut signals = Signals::new().map_err(Exit::failed)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
