@@ -75,7 +75,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Mutex<Registry>,
     pub(crate) wal: Mutex<Wal>,
     pub(crate) log: Arc<Figures>,
-    /// The log frame from which the checkpoint on disk wants a replay: the log is never given back beyond it.
+    /// The log frame from which the checkpoint on disk wants a replay.
     pub(crate) checkpointed: AtomicU64,
     pub(crate) hot: Hot,
     pub(crate) blocks: Blocks,

@@ -36,10 +36,15 @@ impl Shared {
             live.head.first_frame(live.frame())
         };
         // After a crash between storing chunks and noting it, memory needs less of the log than the checkpoint on
-        // disk asks for; were it gone, the next opening would take it for a loss.
-        let needed = first.min(self.checkpointed.load(Ordering::Relaxed));
+        // disk asks for; were that gone, the next opening would take it for a loss. Where not even the checkpoint
+        // can be written, space is worth more than a false alarm.
+        if first > self.checkpointed.load(Ordering::Relaxed)
+            && let Err(error) = self.write_checkpoint(first)
+        {
+            tracing::debug!("the log is given back without a checkpoint: {error}");
+        }
         let mut wal = self.wal.lock();
-        let needed = needed.min(self.log.durable());
+        let needed = first.min(self.log.durable());
         let trimmed = wal.trim(needed, now - WAL_KEPT, WAL_KEPT_BYTES);
         trimmed.map_err(|error| StorageError::io("cannot remove old segments of the log", &error))
     }
