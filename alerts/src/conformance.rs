@@ -4,6 +4,7 @@
 //! This is the one module that reads files: it serves the test runs and nothing else.
 
 mod generator;
+mod live;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ pub use breakwatch_promql::conformance::Report;
 use breakwatch_promql::{Engine, EngineOptions};
 
 pub use generator::run_generator;
+pub use live::{LiveCases, Seen};
 
 use crate::rules::{RuleFile, duplicates};
 use crate::unittest;

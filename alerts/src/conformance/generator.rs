@@ -19,47 +19,47 @@ use super::{LoadText, Report, texts};
 use crate::rules::{ActiveState, Defaults, Environment, Group, RuleFile, SampleSink};
 
 /// How much later than the interval a state may show (two polls of 5 s).
-const SLACK: f64 = 10.0;
+pub(super) const SLACK: f64 = 10.0;
 
 /// Where evaluations lie between samples: a little behind every second one.
 const PHASE: f64 = 1.0;
 
 #[derive(Deserialize)]
-struct Cases {
-    sample_interval_s: f64,
-    group_interval_s: f64,
-    resend_delay_s: f64,
-    ends_at_delta_s: f64,
-    resolved_resend_s: f64,
-    scenarios: Vec<Scenario>,
+pub(super) struct Cases {
+    pub(super) sample_interval_s: f64,
+    pub(super) group_interval_s: f64,
+    pub(super) resend_delay_s: f64,
+    pub(super) ends_at_delta_s: f64,
+    pub(super) resolved_resend_s: f64,
+    pub(super) scenarios: Vec<Scenario>,
 }
 
 #[derive(Deserialize)]
-struct Scenario {
-    group: serde_json::Value,
-    series: Vec<Series>,
-    watch_samples: Option<f64>,
-    alerts: Vec<Expected>,
+pub(super) struct Scenario {
+    pub(super) group: serde_json::Value,
+    pub(super) series: Vec<Series>,
+    pub(super) watch_samples: Option<f64>,
+    pub(super) alerts: Vec<Expected>,
 }
 
 #[derive(Deserialize)]
-struct Series {
-    labels: Labels,
-    values: Vec<Option<f64>>,
+pub(super) struct Series {
+    pub(super) labels: Labels,
+    pub(super) values: Vec<Option<f64>>,
 }
 
 #[derive(Deserialize)]
-struct Expected {
-    labels: Labels,
-    states: Vec<Vec<serde_json::Value>>,
+pub(super) struct Expected {
+    pub(super) labels: Labels,
+    pub(super) states: Vec<Vec<serde_json::Value>>,
 }
 
 /// A state from a time on, with the value it must show.
 #[derive(Clone, Debug)]
-struct State {
-    from: f64,
-    state: ActiveState,
-    value: Option<f64>,
+pub(super) struct State {
+    pub(super) from: f64,
+    pub(super) state: ActiveState,
+    pub(super) value: Option<f64>,
 }
 
 /// Runs every scenario of a file of cases.
@@ -81,7 +81,7 @@ pub fn run_generator(cases: &str, load: &LoadText<'_>) -> Result<Report, String>
     Ok(report)
 }
 
-fn states(expected: &Expected, cases: &Cases) -> Result<Vec<State>, String> {
+pub(super) fn states(expected: &Expected, cases: &Cases) -> Result<Vec<State>, String> {
     let bad = || format!("unreadable states of {}", expected.labels);
     let read = |entry: &Vec<serde_json::Value>| {
         let from = match entry.first() {
@@ -141,8 +141,7 @@ fn run_scenario(cases: &Cases, scenario: &Scenario, load: &LoadText<'_>) -> Resu
         .map(|group| Group::new("case", group, Defaults { resend_delay, ..Defaults::default() }))
         .collect();
     let store = MemoryStore::new();
-    let longest = scenario.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
-    let samples = scenario.watch_samples.unwrap_or(longest as f64);
+    let samples = scenario.samples();
     let mut failures = Vec::new();
     let mut sent: BTreeMap<Labels, Vec<(f64, Alert)>> = BTreeMap::new();
     #[expect(clippy::disallowed_methods, reason = "the starting point of a clock that stands still")]
@@ -189,22 +188,36 @@ fn time(seconds: f64) -> Timestamp {
     Timestamp::from_secs_f64(1_700_000_000.0 + seconds)
 }
 
+impl Series {
+    /// The sample of that number, if there is one. A series that stops without a marker ends with one, as the suite's
+    /// writer does.
+    pub(super) fn value(&self, index: usize) -> Option<f64> {
+        match self.values.get(index) {
+            Some(value) => *value,
+            None if index == self.values.len() => Some(breakwatch_model::stale_nan()),
+            None => None,
+        }
+    }
+}
+
+impl Scenario {
+    /// For how many samples it is watched.
+    pub(super) fn samples(&self) -> f64 {
+        let longest = self.series.iter().map(|series| series.values.len()).max().unwrap_or(0);
+        self.watch_samples.unwrap_or(longest as f64)
+    }
+}
+
 fn append(store: &MemoryStore, series: &[Series], index: usize, step: f64) {
     for one in series {
-        // A series that stops without a marker ends with one, as the suite's writer does.
-        let value = match one.values.get(index) {
-            Some(value) => *value,
-            None if index == one.values.len() => Some(breakwatch_model::stale_nan()),
-            None => None,
-        };
-        if let Some(value) = value {
+        if let Some(value) = one.value(index) {
             store.append(&one.labels, Sample::new(time(index as f64 * step), value));
         }
     }
 }
 
 /// The expected states between two times.
-fn between(states: &[State], from: f64, to: f64) -> Vec<&State> {
+pub(super) fn between(states: &[State], from: f64, to: f64) -> Vec<&State> {
     let ends = states.iter().skip(1).map(|state| state.from).chain([f64::INFINITY]);
     states
         .iter()

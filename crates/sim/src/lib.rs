@@ -3,6 +3,7 @@
 
 mod clock;
 mod conformance;
+pub mod fuzz;
 pub mod receiver;
 pub mod remote_write;
 pub mod servers;
