@@ -33,18 +33,19 @@ pub struct Causes {
 }
 
 impl Causes {
-    /// Takes in the root causes of this moment; gives what alerting is to be told, if that has changed.
+    /// Takes in the root causes of this moment; gives what alerting is to be told, if that has changed. `suffers` says
+    /// whether something still fails of a root cause that was over at a time.
     pub fn update(
         &mut self,
         mut causes: HashMap<String, String>,
-        units: &BTreeMap<Arc<str>, Arc<CheckUnit>>,
+        suffers: impl Fn(&str, Timestamp) -> bool,
         now: Timestamp,
     ) -> Option<Arc<HashMap<String, String>>> {
         let mut aftermath = HashMap::new();
         for (check, root) in self.told.iter().filter(|(check, _)| !causes.contains_key(*check)) {
             let known = self.aftermath.remove(check);
             let after = known.unwrap_or_else(|| Aftermath { root: root.clone(), over_at: now });
-            if units.get(&**check).is_some_and(|unit| suffers_still(unit, after.over_at, now)) {
+            if suffers(check, after.over_at) {
                 aftermath.insert(check.clone(), after);
             }
         }
@@ -71,7 +72,8 @@ impl Causes {
 }
 
 /// Whether a check that fails has not been found failing anew since its root cause was over.
-fn suffers_still(unit: &CheckUnit, over_at: Timestamp, now: Timestamp) -> bool {
+#[must_use]
+pub fn suffers_still(unit: &CheckUnit, over_at: Timestamp, now: Timestamp) -> bool {
     let failed_anew = unit
         .state
         .lock()

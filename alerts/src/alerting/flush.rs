@@ -96,7 +96,7 @@ impl Alerting {
             Some(format!("inhibited by {name} {source}"))
         };
         let by_dependency = || {
-            let cause = self.dependency.get(labels.get("check")?)?;
+            let cause = self.cause_of(labels)?;
             Some(format!("{cause} is the root cause"))
         };
         let quiet = by.by_time.clone().or_else(by_inhibition).or_else(by_silence).or_else(by_dependency);

@@ -167,7 +167,7 @@ impl Alerting {
         let inhibited_by: Vec<Fingerprint> = self.inhibitor.inhibited_by(stored, now).into_iter().collect();
         let muted_by: Vec<String> =
             routes.iter().filter_map(|route| self.muted_by_time(route, now)).collect();
-        let root_cause = labels.get("check").and_then(|check| self.dependency.get(check)).cloned();
+        let root_cause = self.cause_of(labels).cloned();
         // An alert with several routes is muted only if all of them are.
         let all_muted = muted_by.len() == routes.len();
         let muted_by = if all_muted { muted_by } else { Vec::new() };

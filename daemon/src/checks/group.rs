@@ -58,7 +58,8 @@ impl Check for GroupCheck {
         }
         rec.family(family);
         let needed = self.min_healthy.of(total).max(1);
-        if available + unknown < needed || available == 0 && unknown < total {
+        // Certain only if those that were not measured could not make the difference.
+        if available + unknown < needed {
             let message = format!("{available} of {total} members are available, {needed} are needed");
             return Err(CheckFailure::new(FailureReason::Members, message));
         }

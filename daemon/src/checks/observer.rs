@@ -4,18 +4,18 @@
 //! The order matters: a dependant's alert must find the silence already there, so what alerting is told about
 //! dependencies goes into its queue before the transition the same result causes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
-use breakwatch_breaker::Transition;
+use breakwatch_breaker::{State, Transition};
 use breakwatch_model::{Batch, CheckResult, Clock, Labels, MetricFamily, StateStore, Status, Timestamp};
 use parking_lot::Mutex;
 
 use super::unit::{CheckUnit, Units};
 use crate::alerting::{self, Input};
-use crate::breakers::Guard;
+use crate::breakers::{Guard, GuardKind};
 use crate::canary;
 use crate::dependencies::{self, Causes};
 use crate::events::{Chronicle, Event, EventKind};
@@ -32,6 +32,8 @@ pub struct Observer {
     alerting: alerting::Handle,
     clock: Arc<dyn Clock>,
     isolated: AtomicBool,
+    /// Notifiers and exporters whose breakers are not closed: cut off, that is no news of theirs.
+    unreached: Mutex<BTreeSet<Arc<str>>>,
     /// While cut off: since when most canaries answer again.
     answering: Mutex<Option<Timestamp>>,
     /// Checks that others depend on: only their changes move anybody's root cause.
@@ -58,6 +60,7 @@ impl Observer {
             alerting,
             clock,
             isolated,
+            unreached: Mutex::default(),
             answering: Mutex::default(),
             roots: ArcSwap::default(),
             causes: Mutex::default(),
@@ -103,6 +106,17 @@ impl Observer {
         event.message = message.to_owned();
         event.recovery_seconds = transition.recovery_duration().map(|duration| duration.as_secs_f64());
         self.chronicle.transition(event);
+        if matches!(guard.kind, GuardKind::Notifier | GuardKind::Exporter) {
+            let mut unreached = self.unreached.lock();
+            match transition.to {
+                State::Closed => drop(unreached.remove(&guard.name)),
+                State::Open | State::HalfOpen => drop(unreached.insert(Arc::clone(&guard.name))),
+            }
+            drop(unreached);
+            if self.is_isolated() {
+                self.tell_dependencies();
+            }
+        }
         if self.roots.load().contains(&guard.name) || self.causes.lock().is_aftermath(&guard.name) {
             self.tell_dependencies();
         }
@@ -135,20 +149,22 @@ impl Observer {
 
     fn ask_canaries(&self) {
         let before = self.chronicle.isolated_since();
-        let units = self.units.read().clone();
-        let verdict = canary::judge(&units, before);
         let now = self.clock.now();
         let mut answering = self.answering.lock();
+        // What follows looks at the checks itself, so they are let go of first.
+        let (verdict, confirmed) = {
+            let units = self.units.read();
+            let from = answering.unwrap_or(now);
+            (canary::judge(&units, before), canary::is_confirmed(&units, from, now))
+        };
         match (before, verdict.isolated_since) {
             (None, Some(since)) => self.cut_off(since, &verdict, now),
             (Some(_), Some(_)) => *answering = None,
-            (Some(since), None) => {
-                let from = *answering.get_or_insert(now);
-                if canary::is_confirmed(&units, from, now) {
-                    *answering = None;
-                    self.connected(since, now);
-                }
+            (Some(since), None) if confirmed => {
+                *answering = None;
+                self.connected(since, now);
             }
+            (Some(_), None) => drop(answering.get_or_insert(now)),
             (None, None) => {}
         }
     }
@@ -179,11 +195,16 @@ impl Observer {
         let now = self.clock.now();
         let mut known = self.causes.lock();
         let mut causes = dependencies::root_causes(&units, now);
+        let unreached = self.unreached.lock().clone();
         if self.is_isolated() {
-            let doubted = units.values().filter(|unit| !unit.settings.local);
-            causes.extend(doubted.map(|unit| (unit.name.to_string(), MONITOR.to_owned())));
+            let doubted = units.values().filter(|unit| !unit.settings.local).map(|unit| &unit.name);
+            causes.extend(doubted.chain(&unreached).map(|name| (name.to_string(), MONITOR.to_owned())));
         }
-        if let Some(causes) = known.update(causes, &units, now) {
+        let suffers = |name: &str, over_at| match units.get(name) {
+            Some(unit) => dependencies::suffers_still(unit, over_at, now),
+            None => unreached.contains(name),
+        };
+        if let Some(causes) = known.update(causes, suffers, now) {
             self.alerting.tell(Input::Call(Box::new(move |alerting, _| {
                 alerting.set_dependency_silences(Arc::unwrap_or_clone(causes));
                 Box::new(|| {})

@@ -57,7 +57,10 @@ impl Publisher {
             }
         };
         match again {
-            Some(families) => self.write(unit, &families, now),
+            Some(families) => {
+                let written = self.writer.write_again(&unit.source, &families, now);
+                self.count_dropped(unit, &families, written);
+            }
             None => self.end(unit, now),
         }
     }
@@ -71,7 +74,16 @@ impl Publisher {
     }
 
     fn write(&self, unit: &CheckUnit, families: &[MetricFamily], at: Timestamp) {
-        if let Err(error) = self.writer.write(&unit.source, families, at) {
+        self.count_dropped(unit, families, self.writer.write(&unit.source, families, at));
+    }
+
+    fn count_dropped(
+        &self,
+        unit: &CheckUnit,
+        families: &[MetricFamily],
+        written: Result<(), breakwatch_model::StorageError>,
+    ) {
+        if let Err(error) = written {
             let points = families.iter().map(|family| family.points.len() as u64).sum();
             self.instruments.store_dropped("store", points);
             tracing::debug!(check = &*unit.name, %error, "samples were not stored");

@@ -35,7 +35,7 @@ impl Grid {
     /// The grid of the check with this id.
     #[must_use]
     pub fn new(origin: Instant, id: &str, interval: Duration) -> Self {
-        let hash = Labels::from_pairs([("check", id)]).fingerprint().0;
+        let hash = mixed(Labels::from_pairs([("check", id)]).fingerprint().0);
         let interval = interval.max(Duration::from_millis(1));
         let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         Self { origin, phase: Duration::from_nanos(hash % nanos), interval }
@@ -71,6 +71,14 @@ impl Grid {
             Demand::Within(wait) => (now + wait).min(self.after(now)),
         }
     }
+}
+
+/// Spreads a hash over all of its bits (the finalizer of MurmurHash3): the fingerprints of names that differ in their last
+/// digit only lie close together, and `api-1` to `api-9` would all run at once.
+const fn mixed(mut hash: u64) -> u64 {
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 #[cfg(test)]
@@ -110,13 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_spread_evenly() {
+    fn phases_are_spread_evenly_whatever_the_interval_and_however_alike_the_names() {
         let origin = Instant::now();
-        let mut slots = [0u32; 10];
-        for i in 0..10_000 {
-            let grid = Grid::new(origin, &format!("http/site-{i}"), Duration::from_secs(10));
-            slots[grid.phase.as_secs() as usize] += 1;
+        for interval in [1, 10, 30, 60, 300, 600, 3600].map(Duration::from_secs) {
+            let mut slots = [0u32; 10];
+            for i in 0..10_000 {
+                let grid = Grid::new(origin, &format!("http/site-{i}"), interval);
+                slots[(grid.phase.as_nanos() * 10 / interval.as_nanos()) as usize] += 1;
+            }
+            assert!(slots.iter().all(|n| (800..1200).contains(n)), "{interval:?}: {slots:?}");
+            let phase = |i: u32| Grid::new(origin, &format!("tcp/pool-{i}"), interval).phase;
+            let mut few: Vec<Duration> = (0..10).map(phase).collect();
+            few.sort_unstable();
+            let near = few.windows(2).filter(|pair| pair[1] - pair[0] < interval / 100).count();
+            assert!(near <= 3, "{interval:?}: {few:?}");
         }
-        assert!(slots.iter().all(|n| (800..1200).contains(n)), "{slots:?}");
     }
 }

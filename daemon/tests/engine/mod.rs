@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use breakwatch::alerting::{Handle, Input};
+use breakwatch::alerting::{Handle, Input, saved, transition_event};
 use breakwatch::breakers::{Breakers, GuardKind, TransitionListener};
 use breakwatch::bulkhead::Bulkheads;
 use breakwatch::changes::Changes;
@@ -22,8 +22,8 @@ use breakwatch::telemetry::instruments::Instruments;
 use breakwatch_breaker::{Config, Preset, State};
 use breakwatch_config::BulkheadsConfig;
 use breakwatch_model::{
-    CancelToken, CheckFailure, Clock as _, FailureReason, Impact, Labels, Matcher, Queryable as _, Sample,
-    SelectHints, Status, TimeRange, Timestamp,
+    Appended, Appender, CancelToken, CheckFailure, Clock as _, FailureReason, Impact, Labels, Matcher,
+    Metadata, Queryable as _, Sample, SelectHints, SeriesRef, Status, StorageError, TimeRange, Timestamp,
 };
 use breakwatch_plugin_api::{Check, CheckContext, ComponentId, Recorder};
 use breakwatch_sim::SimClock;
@@ -121,6 +121,19 @@ impl Check for Scripted {
     }
 }
 
+/// Takes every sample and remembers none.
+struct Nowhere;
+
+impl Appender for Nowhere {
+    fn resolve(&self, _: &Labels, _: &Metadata) -> SeriesRef {
+        SeriesRef(0)
+    }
+
+    fn append(&self, batch: &[(SeriesRef, Sample)]) -> Result<Appended, StorageError> {
+        Ok(Appended { accepted: batch.len(), ..Appended::default() })
+    }
+}
+
 /// The engine around scripted checks.
 pub struct Engine {
     pub clock: Arc<SimClock>,
@@ -129,6 +142,7 @@ pub struct Engine {
     pub breakers: Arc<Breakers>,
     pub history: Arc<MemoryHistory>,
     pub state: Arc<MemoryState>,
+    pub alerting: Handle,
     pub inputs: mpsc::UnboundedReceiver<Input>,
     pub transitions: Arc<Mutex<Vec<(Duration, String, State)>>>,
     pub pulse: Arc<Pulse>,
@@ -171,25 +185,38 @@ impl Engine {
 
     /// A simulation that starts at this wall time.
     pub fn starting_at(start: Timestamp) -> Self {
+        let history = Arc::new(MemoryHistory::new());
+        Self::with_history(start, Arc::clone(&history) as _, history)
+    }
+
+    /// An engine whose wall clock shows `start` and which remembers no samples: for long times.
+    pub fn forgetful(start: Timestamp) -> Self {
+        Self::with_history(start, Arc::new(Nowhere), Arc::new(MemoryHistory::new()))
+    }
+
+    fn with_history(start: Timestamp, appender: Arc<dyn Appender>, history: Arc<MemoryHistory>) -> Self {
         let clock = Arc::new(SimClock::new(start));
         let origin = clock.monotonic();
         let transitions = Arc::new(Mutex::new(Vec::new()));
         let (alerting, inputs) = Handle::new(Arc::clone(&clock) as _);
         let units = Units::default();
         let state = Arc::new(MemoryState::new());
-        let observer = Observer::new(Arc::clone(&units), &*state, Arc::clone(&clock) as _, alerting);
+        let observer = Observer::new(Arc::clone(&units), &*state, Arc::clone(&clock) as _, alerting.clone());
         let observer = Arc::new(observer);
         let listener: TransitionListener = {
             let (transitions, observer) = (Arc::clone(&transitions), Arc::clone(&observer));
+            let (alerting, units, clock) = (alerting.clone(), Arc::clone(&units), Arc::clone(&clock));
             Arc::new(move |guard, transition| {
-                observer.transition(guard, transition, "");
+                let event = transition_event(guard, transition, &units, &*clock);
+                let saved = Box::new(saved(guard, &*clock));
+                observer.transition(guard, transition, &event.message);
+                alerting.tell(Input::Transition(Box::new(event), guard.name.to_string(), saved));
                 transitions.lock().push((transition.at - origin, guard.name.to_string(), transition.to));
             })
         };
-        let history = Arc::new(MemoryHistory::new());
         let instruments = Instruments::new(Resource::builder_empty().build());
         let identity = Identity { job: "breakwatch".into(), instance: "here".into() };
-        let writer = SeriesWriter::new(Arc::clone(&history) as _, identity);
+        let writer = SeriesWriter::new(appender, identity);
         let runner = Runner {
             clock: Arc::clone(&clock) as _,
             publisher: Publisher::new(writer, instruments.clone()),
@@ -204,6 +231,7 @@ impl Engine {
             clock,
             origin,
             units,
+            alerting,
             inputs,
             state,
             breakers: Arc::new(Breakers::new(listener)),
@@ -240,16 +268,21 @@ impl Engine {
             target: target.to_owned(),
             attempts: Mutex::default(),
         });
+        (Arc::clone(&check), self.add_check(id, settings, check))
+    }
+
+    /// As [`Engine::add`], with a check of any kind.
+    pub fn add_check(&self, id: &str, settings: CheckSettings, check: Arc<dyn Check>) -> Arc<CheckUnit> {
         let name: Arc<str> = id.into();
         let now = self.clock.monotonic();
         let guard = self.breakers.ensure(&name, GuardKind::Check, breaker(), None, now).expect("breaker");
         let id = ComponentId::parse(id).expect("id");
-        let unit = Arc::new(CheckUnit::new(id, Arc::clone(&check) as _, settings, 0, guard));
+        let unit = Arc::new(CheckUnit::new(id, check, settings, 0, guard));
         let before = self.units.write().insert(name, Arc::clone(&unit));
         if let Some(before) = before {
             unit.inherit(&before);
         }
-        (check, unit)
+        unit
     }
 
     /// Starts the scheduler.
