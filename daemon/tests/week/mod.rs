@@ -176,7 +176,9 @@ fn start_alerting(engine: &mut Engine, told: &Arc<Mutex<Vec<Told>>>) -> tokio::t
         handle: engine.alerting.clone(),
         inputs: std::mem::replace(&mut engine.inputs, empty),
     };
-    let task = AlertingTask::new(parts, alerting, &Receivers { config, notifiers, guards });
+    let (limits, heartbeats) = Default::default();
+    let receivers = Receivers { config, notifiers, guards, limits, heartbeats };
+    let task = AlertingTask::new(parts, alerting, &receivers);
     tokio::spawn(task.run())
 }
 
@@ -197,8 +199,10 @@ const OPERATOR: [(Second, Act); 4] = [
 
 fn pause(engine: &Engine, paused: bool) {
     let unit = Arc::clone(&engine.units.read()["http/site-010"]);
-    unit.set_paused(paused);
-    if paused {
+    if !paused {
+        unit.pause.resume(engine.clock.now());
+    } else {
+        unit.pause.pause();
         engine.runner.observer.forgotten(&unit);
     }
 }
