@@ -10,10 +10,10 @@ use std::time::Duration;
 use breakwatch_model::{Impact, Labels};
 use breakwatch_plugin_api::{
     BuildContext, Check, CheckEntry, ComponentId, Diagnostics, Field, Key, Node, NodeKind, Place, Section,
-    nearest,
+    format_duration, nearest,
 };
 
-use crate::breaker::BreakerSettings;
+use crate::breaker::{BreakerSettings, BreakerWindow};
 use crate::components;
 use crate::defaults::Defaults;
 use crate::files::base_dir;
@@ -302,6 +302,7 @@ impl Reader<'_> {
         if let Some(breaker) = section.section("breaker") {
             config.breaker = BreakerSettings::read(breaker).over(&self.defaults.breaker);
         }
+        self.window_fits(&config, key, section.node());
         let context = BuildContext {
             id: config.id.clone(),
             base_dir: base_dir(&key.place),
@@ -367,6 +368,25 @@ impl Reader<'_> {
         let retry_interval = values::retry_interval(section).unwrap_or(config.retry_interval);
         config.retry_interval = retry_interval.min(config.interval);
         config.start_grace = values::start_grace(section).unwrap_or(config.start_grace);
+    }
+
+    /// A window by time must hold the runs its rules need, or they never trip.
+    fn window_fits(&self, config: &CheckConfig, key: &Key, node: &Node) {
+        let Some(BreakerWindow::Time(length)) = config.breaker.window else { return };
+        let interval = config.interval;
+        let runs = length.as_nanos() / interval.as_nanos().max(1) + 1;
+        let needed = config.breaker.minimum_calls.unwrap_or(2).max(2);
+        if length >= interval && runs >= u128::from(needed) {
+            return;
+        }
+        // What comes from the defaults is pointed at by the check it does not suit.
+        let place = node.get("breaker").and_then(|breaker| breaker.get("window")).map(|window| &window.place);
+        let (window, interval) = (format_duration(length), format_duration(interval));
+        self.diagnostics.error_with_help(
+            place.unwrap_or(&key.place),
+            format!("a window of {window} never holds {needed} runs of a check that runs every {interval}"),
+            "write a number of runs, such as `window: 10`, or a longer time".to_owned(),
+        );
     }
 
     fn depends_on(&self, id: &ComponentId, section: &mut Section<'_>) -> Vec<(ComponentId, Place)> {

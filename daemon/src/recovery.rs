@@ -208,7 +208,9 @@ pub fn episodes(past: &Past) -> Vec<Episode> {
 
 /// Since when a check had been failing at a time, if it was.
 fn failing_since(statuses: &VecDeque<(Timestamp, Status)>, at: Timestamp) -> Option<Timestamp> {
-    let (since, status) = statuses.iter().rev().find(|(start, _)| *start <= at)?;
+    // In order of time: a breaker that flapped for a month has a hundred thousand of them.
+    let (since, status) =
+        statuses.get(statuses.partition_point(|(start, _)| *start <= at).checked_sub(1)?)?;
     (*status == Status::Unhealthy).then_some(*since)
 }
 

@@ -3,9 +3,11 @@
 
 mod engine;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use breakwatch::alerting::Input;
+use breakwatch::checks::group::GroupCheck;
 use breakwatch::checks::observer::Observer;
 use breakwatch::checks::unit::CheckSettings;
 use breakwatch::events::query::{Filter, read};
@@ -13,8 +15,10 @@ use breakwatch::events::{Event, EventKind};
 use breakwatch::recovery::{Figures, Span, figures};
 use breakwatch_alerts::Alerting;
 use breakwatch_breaker::State;
+use breakwatch_config::{Group, MinHealthy};
 use breakwatch_model::{AlertStatus, Clock as _, StateStore as _, Status, TimeRange, Timestamp};
-use engine::{BAD, Engine, OK, START, settings};
+use breakwatch_plugin_api::{ComponentId, Place};
+use engine::{Act, BAD, Engine, OK, START, settings};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -180,6 +184,46 @@ async fn a_dependant_stays_quiet_after_its_root_cause_until_it_is_looked_at_agai
     // A failure in the first minute may still be the root's; open breakers are probed every five minutes at least.
     let trouble = trouble.expect("released");
     assert!((secs(60)..=secs(660)).contains(&trouble), "{trouble:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_is_judged_by_what_was_measured_of_its_members() {
+    use Status::{Degraded, Healthy, Unhealthy, Unknown};
+    // Members (healthy, degraded, failing, not measured), how many must be available, and what follows.
+    let table = [
+        ((4, 0, 0, 0), MinHealthy::Share(0.5), Healthy),
+        ((3, 0, 1, 0), MinHealthy::Share(0.5), Degraded),
+        ((1, 1, 2, 0), MinHealthy::Share(0.5), Degraded),
+        ((1, 0, 3, 0), MinHealthy::Share(0.5), Unhealthy),
+        ((0, 0, 4, 0), MinHealthy::Count(1), Unhealthy),
+        // Those that were not measured could make the difference, or could not.
+        ((1, 0, 1, 2), MinHealthy::Share(0.5), Unknown),
+        ((1, 0, 3, 0), MinHealthy::Count(2), Unhealthy),
+        ((0, 0, 1, 3), MinHealthy::Share(0.5), Unknown),
+        ((0, 0, 3, 1), MinHealthy::Share(0.5), Unhealthy),
+        ((0, 0, 0, 4), MinHealthy::Count(1), Unknown),
+        ((2, 0, 0, 2), MinHealthy::Share(0.5), Degraded),
+    ];
+    let mut engine = Engine::new();
+    let mut groups = Vec::new();
+    for (i, ((healthy, degraded, failing, unknown), min_healthy, expected)) in table.into_iter().enumerate() {
+        let acts =
+            [(healthy, OK), (degraded, Act::Degraded(Duration::ZERO)), (failing, BAD), (unknown, Act::Local)];
+        let acts = acts.into_iter().flat_map(|(count, act)| (0..count).map(move |_| act));
+        let members = acts.enumerate().map(|(member, act)| {
+            let name = format!("http/{i}-{member}");
+            engine.add(&name, settings(), move |_| act);
+            (ComponentId::parse(&name).expect("an id"), Place::default())
+        });
+        let group = Group { members: members.collect(), min_healthy };
+        let check = GroupCheck::new(&group, Arc::downgrade(&engine.units));
+        groups.push((engine.add_check(&format!("group/{i}"), settings(), Arc::new(check)), expected));
+    }
+    engine.start();
+    engine.pass(25).await;
+    for (i, (unit, expected)) in groups.iter().enumerate() {
+        assert_eq!(engine.status(unit), *expected, "{:?}", table[i]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

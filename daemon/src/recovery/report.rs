@@ -119,7 +119,18 @@ fn recommendations(figures: &Figures, flapping: bool) -> Vec<String> {
 /// The windows that are metrics too: what an objective is usually written for.
 const METRIC_WINDOWS: [(&str, Duration); 2] = [WINDOWS[1], WINDOWS[3]];
 
-/// The figures as metric families.
+/// The most checks and breakers whose figures are metrics: each is a dozen series. In a larger estate those that have
+/// failed come first; the report has them all.
+const METRIC_SUBJECTS: usize = 1000;
+
+/// Whose figures are metrics: those with a past, then the rest, by name.
+fn chosen(pasts: &BTreeMap<String, Past>) -> impl Iterator<Item = (&String, &Past)> {
+    let failed = pasts.iter().filter(|(_, past)| !past.steps.is_empty());
+    let never = pasts.iter().filter(|(_, past)| past.steps.is_empty());
+    failed.chain(never).take(METRIC_SUBJECTS)
+}
+
+/// The figures as metric families. What this costs is bounded, however many checks there are.
 #[must_use]
 pub fn families(
     pasts: &BTreeMap<String, Past>,
@@ -141,9 +152,15 @@ pub fn families(
         "",
         "Whether the breaker changed its state more than six times in fifteen minutes.",
     );
+    let own = |name: &str, past: &Past| Labels::from_pairs([("name", name), ("kind", &past.component)]);
     for (name, past) in pasts {
-        let own = Labels::from_pairs([("name", name.as_str()), ("kind", past.component.as_str())]);
-        flapping.push(own.clone(), f64::from(u8::from(past.flapping)));
+        flapping.push(own(name, past), f64::from(u8::from(past.flapping)));
+    }
+    let left_out = pasts.len().saturating_sub(METRIC_SUBJECTS) as f64;
+    let help = "Checks and breakers whose recovery figures are in the report and not among the metrics.";
+    let left_out = gauge("breakwatch_recovery_left_out", "", help).with(Labels::empty(), left_out);
+    for (name, past) in chosen(pasts) {
+        let own = own(name, past);
         for (window, length) in METRIC_WINDOWS {
             let figures = figures(past, blind, Span { start: now - length, end: now });
             let labels = own.with("window", window);
@@ -160,5 +177,5 @@ pub fn families(
             push(&mut open, Some(figures.open_seconds));
         }
     }
-    vec![availability, episodes, rate, mttr, mtbf, open, flapping]
+    vec![availability, episodes, rate, mttr, mtbf, open, flapping, left_out]
 }

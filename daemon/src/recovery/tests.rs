@@ -127,3 +127,37 @@ fn kinds_of_events_have_one_name_each() {
     let json = serde_json::to_value(&event).unwrap();
     assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
 }
+
+#[test]
+fn metrics_are_bounded_and_speak_of_those_that_failed_first() {
+    let now = Timestamp::from_secs(1440 * 60);
+    let quiet = |i: usize| (format!("http/site-{i:05}"), Past { steps: VecDeque::new(), ..day() });
+    let mut pasts: std::collections::BTreeMap<String, Past> = (0..10_000).map(quiet).collect();
+    pasts.insert("tcp/last".to_owned(), day());
+    let families = families(&pasts, &[], now);
+    let family = |name: &str| families.iter().find(|family| &*family.name == name).unwrap();
+    let episodes = family("breakwatch_recovery_episodes");
+    assert_eq!(episodes.points.len(), 2 * 1000, "two windows of a thousand");
+    let failed = episodes.points.iter().find(|point| point.labels.value("name") == "tcp/last").unwrap();
+    assert_eq!(failed.value, 3.0);
+    assert_eq!(family("breakwatch_recovery_left_out").points[0].value, 9001.0);
+    assert_eq!(family("breakwatch_breaker_flapping").points.len(), 10_001, "every breaker has this one");
+}
+
+/// As much as is kept of one check: with a search from the end for each step this would not end.
+#[test]
+fn a_month_of_flapping_is_computed_in_one_go() {
+    let at = |i: i64| Timestamp::from_secs(i * 26);
+    let pairs = (0..50_000).flat_map(|i| {
+        let down = (at(2 * i), Status::Unhealthy, State::Open);
+        [down, (at(2 * i + 1), Status::Healthy, State::Closed)]
+    });
+    let mut past = Past::default();
+    for (at, status, to) in pairs {
+        past.statuses.push_back((at, status));
+        past.steps.push_back(Step { at, to });
+    }
+    let figures = figures(&past, &[], Span { start: at(0), end: at(100_000) });
+    assert_eq!((figures.episodes, figures.recovered, figures.availability), (50_000, 50_000, Some(0.5)));
+    assert_eq!(figures.mttr_seconds, Some(26.0));
+}
