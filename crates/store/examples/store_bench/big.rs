@@ -1,5 +1,6 @@
 //! A month of 10,000 series: opening after a kill, memory, reading, and giving space back.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -87,7 +88,11 @@ fn resolve(history: &History, series: usize) -> Vec<[SeriesRef; 3]> {
 
 /// Makes blocks of generated samples; gives how many samples there are.
 pub(crate) fn generate(history: &History, days: Range<i64>, series: usize) -> u64 {
-    let all = resolve(history, series).len() * NAMES.len();
+    let refs = resolve(history, series);
+    let numbered = refs.iter().enumerate().flat_map(|(target, refs)| {
+        refs.iter().enumerate().map(move |(which, reference)| (*reference, (target, which)))
+    });
+    let makers: HashMap<SeriesRef, (usize, usize)> = numbered.collect();
     let next = AtomicI64::new(days.start);
     std::thread::scope(|scope| {
         for _ in 0..LOADERS {
@@ -97,30 +102,29 @@ pub(crate) fn generate(history: &History, days: Range<i64>, series: usize) -> u6
                     if day >= days.end {
                         return;
                     }
-                    load(history, day);
+                    load(history, day, &makers);
                 }
             });
         }
     });
-    all as u64 * (days.end - days.start) as u64 * (DAY / STEP) as u64
+    makers.len() as u64 * (days.end - days.start) as u64 * (DAY / STEP) as u64
 }
 
 /// A day of a target: time and the values of its three series.
 type Rows = Vec<(i64, [f64; 3])>;
 
-fn load(history: &History, day: i64) {
+fn load(history: &History, day: i64, makers: &HashMap<SeriesRef, (usize, usize)>) {
     // Series of a target come one after the other; each is made from the same random walk.
-    let mut target: Option<(u64, Rows)> = None;
+    let mut target: Option<(usize, Rows)> = None;
     history
         .load_day(day, &mut |reference| {
-            let number = reference.0 / 3;
+            let Some((number, which)) = makers.get(&reference).copied() else { return Vec::new() };
             if target.as_ref().is_none_or(|(held, _)| *held != number) {
-                let mut made = Target::new((number * 1000) as usize + day as usize % 1000, true);
+                let mut made = Target::new(number * 1000 + day as usize % 1000, true);
                 let rows: Rows =
                     (0..DAY / STEP).map(|n| (made.time(day * DAY + n * STEP), made.next())).collect();
                 target = Some((number, rows));
             }
-            let which = (reference.0 % 3) as usize;
             let rows = target.as_ref().map_or(&[][..], |(_, rows)| rows);
             rows.iter().map(|(t, values)| Sample::new(Timestamp(*t), values[which])).collect()
         })
