@@ -43,6 +43,11 @@ fn a_backup_of_the_running_daemon_becomes_another_one() {
     assert!(daemon.query("count_over_time(probe_success{check=\"memory\"}[5m])").unwrap() >= 4.0);
     daemon.stop();
 
+    for command in ["info", "verify", "export"] {
+        let (code, _, stderr) = bench.run(&["store", command, "mistyped"]);
+        assert!(code == 1 && stderr.contains("mistyped"), "{command}: {stderr}");
+        assert!(!bench.path("mistyped").exists(), "{command} makes nothing");
+    }
     let args = ["store", "export", "restored", "--since", "1h", "--file", "samples.om"];
     let (code, _, stderr) = bench.run(&args);
     assert!(code == 0 && stderr.contains("samples exported"), "{stderr}");

@@ -17,6 +17,23 @@ use crate::incident::{Incidents, Unit};
 /// The file that is there while a backup is being restored into the directory.
 pub(crate) const RESTORING: &str = "RESTORING";
 
+/// Keeps others from opening a data directory, without opening it.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Locks a directory that is there. Nothing in it is read or changed.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] when another process has it open, [`StorageError::Io`] when there is none or it
+    /// cannot be locked.
+    pub fn take(path: &Path) -> Result<Self, StorageError> {
+        Ok(Self { _file: take_lock(path)? })
+    }
+}
+
 /// An open data directory. Clones share it; the lock goes with the last of them.
 #[derive(Clone, Debug)]
 pub struct DataDir(Arc<Inner>);

@@ -32,7 +32,7 @@ mod state;
 mod testing;
 mod wal;
 
-pub use datadir::DataDir;
+pub use datadir::{DataDir, DirLock};
 pub use format::FORMAT_VERSION;
 pub use history::{History, HistoryOptions, HistoryStats, Retention, Rollup};
 pub use incident::{Incident, Incidents, Unit};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use breakwatch_model::{CancelToken, Clock, SystemClock, TimeRange, Timestamp};
 use breakwatch_plugin_api::{format_bytes, parse_duration};
-use breakwatch_store::{DataDir, History, HistoryOptions, admin};
+use breakwatch_store::{DataDir, DirLock, History, HistoryOptions, admin};
 use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
@@ -165,9 +165,9 @@ fn info(path: &Path, output: Format) -> Result<ExitCode, Exit> {
 }
 
 fn verify(path: &Path, output: Format) -> Result<ExitCode, Exit> {
+    admin::info(path).map_err(Exit::failed)?;
     // While a daemon has the directory open, what it is writing right now is left out.
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let lock = DataDir::open(path, clock).ok();
+    let lock = DirLock::take(path).ok();
     let report = admin::verify(path, lock.is_some()).map_err(Exit::failed)?;
     if output == Format::Json {
         say(&as_json(&report)?);
@@ -193,6 +193,7 @@ fn export(path: &Path, selector: &str, since: &str, file: Option<&Path>) -> Resu
         parse_duration(since).ok_or_else(|| Exit::Failed(format!("{since:?} is no duration such as 30d")))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let range = TimeRange::new(clock.now() - span, Timestamp::MAX);
+    admin::info(path).map_err(Exit::failed)?;
     let directory = DataDir::open(path, clock).map_err(|error| {
         Exit::Failed(format!("{error}; export from a backup while the daemon is running"))
     })?;

@@ -53,13 +53,19 @@ pub struct StoreInfo {
     pub total_bytes: u64,
 }
 
+/// What every data directory has some of, however damaged it is.
+const PARTS: [&str; 4] = ["FORMAT", "state", "wal", "blocks"];
+
 /// Looks at a data directory, in use or not. Reads names, lengths and footers only.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// When the directory cannot be read, or is no data directory.
 pub fn info(path: &Path) -> Result<StoreInfo, StorageError> {
     let disk = RealDisk;
     let root = disk.list(path).map_err(|error| failed("cannot read", path, &error))?;
+    if !root.iter().any(|entry| PARTS.contains(&entry.name.as_str())) {
+        return Err(StorageError::Unavailable(format!("{} is no data directory", path.display())));
+    }
     let text = read_file(&disk, &path.join("FORMAT")).unwrap_or_default();
     let mut wal = disk.list(&path.join("wal")).unwrap_or_default();
     wal.retain(|entry| entry.name.ends_with(".wal"));

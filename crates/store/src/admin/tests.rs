@@ -173,3 +173,14 @@ fn an_export_is_imported_to_the_same() {
     let wrong = other.history.import_openmetrics(&mut "up 1 1\nup{ 1 1\n".as_bytes()).unwrap_err();
     assert!(wrong.to_string().contains("line 2"), "{wrong}");
 }
+
+#[test]
+fn what_is_no_data_directory_is_not_taken_for_one() {
+    let place = tempfile::tempdir().unwrap();
+    let refused = info(place.path()).unwrap_err().to_string();
+    assert!(refused.contains("is no data directory"), "{refused}");
+    let gone = place.path().join("gone");
+    assert!(info(&gone).is_err() && crate::DirLock::take(&gone).is_err() && !gone.exists());
+    let store = filled(&place.path().join("data"));
+    assert!(crate::DirLock::take(store.dir.path()).is_err(), "it is open");
+}
