@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: figures on this machine, beside those of a peer where one is installed.
 
+mod pages;
+mod process;
 mod promql;
 mod servers;
 
@@ -24,6 +26,22 @@ pub enum Bench {
         #[arg(long, default_value_t = 10_000)]
         series: usize,
     },
+    /// How soon a page is out, beside Debian's Prometheus, blackbox_exporter and Alertmanager, and in a storm; 0 only
+    /// when every figure is reached.
+    Pages {
+        /// The daemon to measure, instead of an optimised build of this tree.
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
+        /// Incidents of single checks, for the tail; 0 leaves this part out.
+        #[arg(long, default_value_t = 200)]
+        incidents: usize,
+        /// Incidents seen by both; 0 leaves this part out.
+        #[arg(long, default_value_t = 15)]
+        rounds: usize,
+        /// Checks that fail at once; 0 leaves this part out.
+        #[arg(long, default_value_t = 10_000)]
+        checks: usize,
+    },
     /// The history store: ingest, size, opening, reading; beside Debian's Prometheus on the same samples.
     Store {
         /// The daemon for `ingest`, instead of an optimised build of this tree.
@@ -45,6 +63,11 @@ pub fn run(bench: &Bench) -> Result<ExitCode, String> {
         Bench::Promql { binary, rounds, series } => {
             let binary = binary.clone().map_or_else(build, Ok)?;
             promql::run(&binary, *rounds, *series)
+        }
+        Bench::Pages { binary, incidents, rounds, checks } => {
+            let binary = binary.clone().map_or_else(build, Ok)?;
+            let amount = pages::Amount { incidents: *incidents, rounds: *rounds, checks: *checks };
+            pages::run(&binary, &amount)
         }
         Bench::Store { binary, arguments } => {
             let mut arguments = arguments.clone();

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// A start may take this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where Prometheus, Alertmanager and the daemon say that they are ready.
+pub(super) const READY: &str = "/-/ready";
+
 /// A running server; stopped when dropped.
 pub(super) struct Server {
     child: Child,
@@ -32,7 +35,7 @@ impl Server {
         command.args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=error"]);
         command.arg("--web.enable-remote-write-receiver");
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-        Self::start(command, port, dir)
+        Self::start(command, port, dir, READY)
     }
 
     /// The daemon with these rules, without anything to do besides.
@@ -43,14 +46,15 @@ impl Server {
         let port = free_port();
         let mut command = Command::new(binary);
         command.args(["run", "--config", "breakwatch.yml", "--listen", &format!("127.0.0.1:{port}")]);
-        let mut server = Self::start(command, port, dir)?;
+        let mut server = Self::start(command, port, dir, READY)?;
         let token = std::fs::read_to_string(server._dir.path().join("data/token"));
         server.token = Some(token.map_err(|error| format!("token: {error}"))?.trim().to_owned());
         Ok(server)
     }
 
+    /// A program that listens on this port, once it answers the path `ready`. It runs in `dir`.
     #[expect(clippy::disallowed_methods, reason = "waits for another process")]
-    fn start(mut command: Command, port: u16, dir: TempDir) -> Result<Self, String> {
+    pub(super) fn start(mut command: Command, port: u16, dir: TempDir, ready: &str) -> Result<Self, String> {
         command.current_dir(dir.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -63,13 +67,18 @@ impl Server {
             _dir: dir,
         };
         let deadline = Instant::now() + PATIENCE;
-        while server.get("/-/ready").is_err() {
+        while server.get(ready).is_err() {
             if Instant::now() > deadline {
                 return Err(format!("{command:?} does not get ready"));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(server)
+    }
+
+    /// The process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The body of an answer.
@@ -120,12 +129,12 @@ impl Drop for Server {
     }
 }
 
-fn directory(rules: &str) -> Result<TempDir, String> {
+pub(super) fn directory(rules: &str) -> Result<TempDir, String> {
     let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
     put(dir.path(), "rules.yml", rules)?;
     Ok(dir)
 }
 
-fn put(dir: &Path, name: &str, text: &str) -> Result<(), String> {
+pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<(), String> {
     std::fs::write(dir.join(name), text).map_err(|error| format!("{name}: {error}"))
 }
