@@ -5,6 +5,8 @@
 //! one and says so. What an attempt without a definite answer may have told is remembered, because its end must be
 //! told too.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use breakwatch_model::{Alert, AlertStatus, Timestamp};
 use breakwatch_plugin_api::Notification;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::queue::Queue;
 use crate::dedup::{Fp, SendReason};
 
 /// First delay after a failed attempt.
@@ -159,6 +162,10 @@ fn backoff(attempts: u32, rng: &mut fastrand::Rng) -> Duration {
 pub(crate) struct Outbox {
     entries: BTreeMap<u64, Entry>,
     places: HashMap<String, u64>,
+    /// Messages not under way, by integration.
+    queues: BTreeMap<Arc<str>, Queue>,
+    /// Messages under way.
+    under_way: BTreeSet<u64>,
     /// Group and integration of each message under way.
     busy: HashSet<(Arc<str>, Arc<str>)>,
 }
@@ -166,14 +173,21 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn insert(&mut self, entry: Entry) {
         self.places.insert(entry.id().to_owned(), entry.seq);
+        self.queue(&entry);
         self.entries.insert(entry.seq, entry);
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Entry> {
-        self.entries.get(self.places.get(id)?)
+        self.at(*self.places.get(id)?)
     }
 
-    /// For changing a message; whether it is under way changes only by [`Outbox::begin`] and [`Outbox::remove`].
+    /// The message with this place in the order of decisions.
+    pub(crate) fn at(&self, seq: u64) -> Option<&Entry> {
+        self.entries.get(&seq)
+    }
+
+    /// For changing what a message says. When it is sent is changed by [`Outbox::begin`], [`Outbox::bring_forward`],
+    /// or by taking it out and putting it back.
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Entry> {
         self.entries.get_mut(self.places.get(id)?)
     }
@@ -181,16 +195,33 @@ impl Outbox {
     /// Marks a message as under way.
     pub(crate) fn begin(&mut self, id: &str) -> Option<&Entry> {
         let entry = self.entries.get_mut(self.places.get(id)?)?;
+        if let Some(queue) = self.queues.get_mut(&entry.integration) {
+            queue.remove(entry);
+        }
         entry.in_flight = true;
         entry.attempts += 1;
+        self.under_way.insert(entry.seq);
         self.busy.insert((Arc::clone(&entry.group), Arc::clone(&entry.integration)));
         Some(entry)
     }
 
+    /// Has a message tried at `at`, if it would be later.
+    pub(crate) fn bring_forward(&mut self, id: &str, at: Timestamp) {
+        if let Some(mut entry) = self.remove(id) {
+            entry.next_at = entry.next_at.min(at);
+            self.insert(entry);
+        }
+    }
+
     pub(crate) fn remove(&mut self, id: &str) -> Option<Entry> {
         let entry = self.entries.remove(&self.places.remove(id)?)?;
-        if entry.in_flight {
+        if self.under_way.remove(&entry.seq) {
             self.busy.remove(&(Arc::clone(&entry.group), Arc::clone(&entry.integration)));
+        } else if let Some(queue) = self.queues.get_mut(&entry.integration) {
+            queue.remove(&entry);
+            if queue.is_empty() {
+                self.queues.remove(&entry.integration);
+            }
         }
         Some(entry)
     }
@@ -205,8 +236,36 @@ impl Outbox {
         self.entries.values()
     }
 
+    /// What waits, by integration.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = (&Arc<str>, &Queue)> {
+        self.queues.iter()
+    }
+
+    /// Moves everything whose time has come to its place in the order of decisions.
+    pub(crate) fn mature(&mut self, now: Timestamp) {
+        for queue in self.queues.values_mut() {
+            queue.mature(now);
+        }
+    }
+
+    /// When the oldest state in any message was decided on.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let under_way = self.under_way.iter().filter_map(|seq| Some(self.at(*seq)?.first_at));
+        let waiting = self.queues.values().filter_map(|queue| Some(queue.by_age().next()?.0));
+        under_way.chain(waiting).min()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    fn queue(&mut self, entry: &Entry) {
+        if entry.in_flight {
+            self.under_way.insert(entry.seq);
+            self.busy.insert((Arc::clone(&entry.group), Arc::clone(&entry.integration)));
+        } else {
+            self.queues.entry(Arc::clone(&entry.integration)).or_default().add(entry);
+        }
     }
 }
 

@@ -5,47 +5,55 @@ use std::sync::Arc;
 use breakwatch_model::{Table, Timestamp};
 
 use super::Alerting;
-use super::lane::Fallback;
+use super::lane::{Fallback, Lane};
 use crate::dedup::{LastTold, SendReason};
 use crate::ledger::Event;
-use crate::outbox::Entry;
+use crate::outbox::{Entry, Queue};
 
 impl Alerting {
-    /// When a message goes to the fallback receiver as well, if it has one and has not gone there.
-    pub(super) fn fallback_at(&self, entry: &Entry) -> Option<Timestamp> {
-        let fallback = self.fallback_of(entry)?;
-        let held = self.lanes.get(&entry.integration).is_some_and(|lane| lane.held_until.is_some());
-        Some(if entry.refused || held { entry.first_at } else { entry.first_at + fallback.after })
+    /// The next message of a lane that goes to the fallback receiver as well, and when.
+    pub(super) fn next_fallback(&self, lane: &Lane, queue: &Queue) -> Option<(Timestamp, u64)> {
+        let fallback = lane.fallback.as_ref()?;
+        let held = lane.held_until.is_some();
+        let times = queue.by_age().filter_map(|(first_at, seq)| {
+            let entry = self.outbox.at(seq).filter(|entry| is_for(fallback, entry))?;
+            Some((if entry.refused || held { first_at } else { first_at + fallback.after }, seq))
+        });
+        // In the order of age the first is the next, unless a refused one goes before its time.
+        if queue.has_refused() && !held { times.min() } else { times.into_iter().next() }
     }
 
     fn fallback_of(&self, entry: &Entry) -> Option<&Fallback> {
-        if entry.fallback_done || entry.in_flight {
-            return None;
-        }
-        let fallback = self.lanes.get(&entry.integration)?.fallback.as_ref()?;
-        // Receivers may name each other: nobody is told twice for the same reason.
-        let been_there = entry.instead_of.iter().any(|name| **name == *fallback.to);
-        (!been_there).then_some(fallback)
+        self.lanes.get(&entry.integration)?.fallback.as_ref().filter(|fallback| is_for(fallback, entry))
     }
 
     /// Hands over to fallback receivers and gives up what is too old.
     pub(super) fn review_outbox(&mut self, now: Timestamp) {
+        self.outbox.mature(now);
         for lane in self.lanes.values_mut() {
             lane.held_until = lane.held_until.filter(|until| *until > now);
         }
-        let due = |entry: &&Entry| self.fallback_at(entry).is_some_and(|at| at <= now);
-        let to_hand_over: Vec<String> =
-            self.outbox.iter().filter(due).map(|entry| entry.id().to_owned()).collect();
-        for id in to_hand_over {
+        while let Some(id) = self.fallback_due(now) {
             self.hand_over(&id, now);
         }
-        let too_old = |entry: &&Entry| !entry.in_flight && entry.first_at + self.settings.max_age <= now;
-        let expired: Vec<String> =
-            self.outbox.iter().filter(too_old).map(|entry| entry.id().to_owned()).collect();
-        for id in expired {
+        while let Some(id) = self.expired(now) {
             let error = self.outbox.get(&id).and_then(|entry| entry.last_error.clone()).unwrap_or_default();
             self.give_up(&id, Event::Expired { error }, now);
         }
+    }
+
+    fn fallback_due(&self, now: Timestamp) -> Option<String> {
+        let due = self.outbox.queues().filter_map(|(integration, queue)| {
+            self.next_fallback(self.lanes.get(integration)?, queue).filter(|(at, _)| *at <= now)
+        });
+        due.map(|(_, seq)| seq).min().and_then(|seq| Some(self.outbox.at(seq)?.id().to_owned()))
+    }
+
+    fn expired(&self, now: Timestamp) -> Option<String> {
+        let oldest = self.outbox.queues().filter_map(|(_, queue)| queue.by_age().next());
+        let (first_at, seq) = oldest.min()?;
+        let entry = self.outbox.at(seq).filter(|_| first_at + self.settings.max_age <= now)?;
+        Some(entry.id().to_owned())
     }
 
     /// Drops a message for good. The next look at its group starts afresh: what still fires is told again.
@@ -73,11 +81,11 @@ impl Alerting {
         let Some(fallback) = self.outbox.get(id).and_then(|entry| self.fallback_of(entry)).cloned() else {
             return;
         };
-        let Some(receiver) = config.receiver(&fallback.to) else { return };
         let Some(entry) = self.outbox.get_mut(id) else { return };
         entry.fallback_done = true;
         let entry = entry.clone();
         self.changes.put(Table::Outbox, id, &entry);
+        let Some(receiver) = config.receiver(&fallback.to) else { return };
         let why = entry.last_error.clone().unwrap_or_else(|| "its circuit breaker is open".to_owned());
         let event = Event::Fallback { to: fallback.to.to_string(), why };
         self.record_about(&entry, event, now);
@@ -106,10 +114,11 @@ impl Alerting {
                 entry.message.transition,
                 now,
             );
-            if let Some(copy) = self.outbox.get_mut(&new) {
+            if let Some(mut copy) = self.outbox.remove(&new) {
                 copy.instead_of.clone_from(&instead_of);
                 copy.first_at = copy.first_at.min(entry.first_at);
-                self.changes.put(Table::Outbox, new, &*copy);
+                self.changes.put(Table::Outbox, new, &copy);
+                self.outbox.insert(copy);
             }
         }
         self.groups.insert(Arc::clone(&group.id), group);
@@ -121,4 +130,11 @@ fn covers(last: &LastTold, entry: &Entry) -> bool {
     last.at >= entry.message.created_at
         && entry.firing().all(|fp| last.firing.contains(&fp))
         && entry.resolved().all(|fp| last.resolved.contains(&fp))
+}
+
+/// Whether a message that waits may go to a fallback receiver: only once, and receivers may name each other, so that
+/// nobody is told twice for the same reason.
+fn is_for(fallback: &Fallback, entry: &Entry) -> bool {
+    let been_there = entry.instead_of.iter().any(|name| **name == *fallback.to);
+    !entry.fallback_done && !entry.in_flight && !been_there
 }

@@ -105,9 +105,7 @@ impl Alerting {
             .map(|entry| entry.id().to_owned())
             .collect();
         for id in &waiting {
-            if let Some(entry) = self.outbox.get_mut(id) {
-                entry.next_at = entry.next_at.min(now);
-            }
+            self.outbox.bring_forward(id, now);
         }
         waiting.len()
     }

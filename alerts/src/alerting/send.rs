@@ -1,6 +1,5 @@
 //! Messages go out: which are due, and what becomes of each attempt.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use breakwatch_model::{Table, Timestamp};
@@ -29,45 +28,50 @@ impl Alerting {
     /// integration as it can take; more become due as those are finished.
     #[must_use]
     pub fn due_messages(&self, now: Timestamp) -> Vec<Due> {
-        let mut room: HashMap<&str, usize> = HashMap::new();
-        let mut due = Vec::new();
-        for entry in self.outbox.iter().filter(|entry| self.is_due(entry, now)) {
-            let whole = || self.lanes.get(&entry.integration).map_or(0, Lane::room);
-            let left = room.entry(&entry.integration).or_insert_with(whole);
-            if *left == 0 {
-                continue;
+        let mut due: Vec<&Entry> = Vec::new();
+        for (integration, queue) in self.outbox.queues() {
+            let Some(lane) = self.lanes.get(integration) else { continue };
+            if lane.open_at().is_some_and(|at| at <= now) {
+                let entries = queue.due(now).filter_map(|seq| self.outbox.at(seq));
+                due.extend(entries.filter(|entry| self.is_sendable(entry)).take(lane.room()));
             }
-            *left -= 1;
-            due.push(Due {
-                id: entry.id().to_owned(),
-                integration: entry.integration.to_string(),
-                attempts: entry.attempts,
-            });
         }
-        due
+        due.sort_by_key(|entry| entry.seq);
+        let due = due.into_iter().map(|entry| Due {
+            id: entry.id().to_owned(),
+            integration: entry.integration.to_string(),
+            attempts: entry.attempts,
+        });
+        due.collect()
     }
 
     fn is_due(&self, entry: &Entry, now: Timestamp) -> bool {
-        entry.generation <= self.durable && self.sendable_at(entry).is_some_and(|at| at <= now)
+        let open_at = self.lanes.get(&entry.integration).and_then(Lane::open_at);
+        self.is_sendable(entry) && open_at.is_some_and(|at| entry.next_at.max(at) <= now)
     }
 
-    /// From when on a message can be sent; `None` while others have to be finished first.
-    fn sendable_at(&self, entry: &Entry) -> Option<Timestamp> {
-        if entry.in_flight || self.outbox.is_busy(entry) {
-            return None;
-        }
-        let lane = self.lanes.get(&entry.integration)?;
-        Some(entry.next_at.max(lane.open_at()?))
+    /// Whether nothing but time and its lane holds a message back: it is durable, and no other message of its group is
+    /// on its way to the same integration.
+    fn is_sendable(&self, entry: &Entry) -> bool {
+        !entry.in_flight && entry.generation <= self.durable && !self.outbox.is_busy(entry)
     }
 
     /// When the outbox has something to do next.
     pub(super) fn outbox_due(&self) -> Timestamp {
-        let times = self.outbox.iter().filter_map(|entry| {
-            let sendable = (entry.generation <= self.durable).then(|| self.sendable_at(entry)).flatten();
-            let expires = (!entry.in_flight).then_some(entry.first_at + self.settings.max_age);
-            sendable.into_iter().chain(self.fallback_at(entry)).chain(expires).min()
-        });
-        times.min().unwrap_or(Timestamp::MAX)
+        let mut next = Timestamp::MAX;
+        for (integration, queue) in self.outbox.queues() {
+            if let Some((first, _)) = queue.by_age().next() {
+                next = next.min(first + self.settings.max_age);
+            }
+            let Some(lane) = self.lanes.get(integration) else { continue };
+            if let Some(open_at) = lane.open_at() {
+                let entries = queue.in_time().filter_map(|seq| self.outbox.at(seq));
+                let first = entries.into_iter().find(|entry| self.is_sendable(entry));
+                next = next.min(first.map_or(Timestamp::MAX, |entry| entry.next_at.max(open_at)));
+            }
+            next = next.min(self.next_fallback(lane, queue).map_or(Timestamp::MAX, |(at, _)| at));
+        }
+        next
     }
 
     /// Begins an attempt: marks the message as under way and gives it as it is to be sent. `None` if it is no longer

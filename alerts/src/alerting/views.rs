@@ -260,7 +260,7 @@ impl Alerting {
     /// Figures for metrics.
     #[must_use]
     pub fn stats(&self, now: Timestamp) -> Stats {
-        let oldest = self.outbox.iter().map(|entry| entry.first_at).min();
+        let oldest = self.outbox.oldest();
         Stats {
             firing: self.alerts.values().filter(|stored| !stored.done && stored.firing(now)).count(),
             groups: self.groups.values().filter(|group| !group.is_empty()).count(),

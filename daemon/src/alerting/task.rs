@@ -1,7 +1,7 @@
 //! The loop: inputs, one commit, answers, messages out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use breakwatch_alerts::Alerting;
 use breakwatch_alerts::ledger;
@@ -15,6 +15,9 @@ use crate::telemetry::instruments::Instruments;
 
 /// The loop comes round at least this often: for its pulse, and because the wall clock may jump.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+/// What others see is renewed this often at most: in a storm every round changes something, and each picture holds every
+/// alert that fires.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
 /// Inputs taken into one commit at most.
 const MAX_INPUTS: usize = 1000;
 /// How long messages wait for a disk that refuses. After this they go out undurably: a page that may be repeated is
@@ -51,6 +54,9 @@ pub struct AlertingTask {
     extra: Batch,
     /// What the disk has refused so far, and since when.
     refused: Option<(Batch, Timestamp)>,
+    /// When others were last shown what there is, and whether more has happened since.
+    shown: Option<Instant>,
+    unseen: bool,
     stop: Option<oneshot::Sender<()>>,
 }
 
@@ -65,7 +71,8 @@ impl AlertingTask {
         };
         let mut senders = Senders::new(context);
         senders.replace(receivers);
-        Self { parts, alerting, senders, answers: Vec::new(), extra: Batch::new(), refused: None, stop: None }
+        let (answers, extra) = (Vec::new(), Batch::new());
+        Self { parts, alerting, senders, answers, extra, refused: None, shown: None, unseen: true, stop: None }
     }
 
     /// Runs until told to stop.
@@ -80,6 +87,7 @@ impl AlertingTask {
                     answer();
                 }
             }
+            self.log_records();
             self.show(now);
             if let Some(done) = self.stop.take() {
                 self.end().await;
@@ -109,6 +117,7 @@ impl AlertingTask {
     /// Takes the inputs that are there, or waits for one until something is due; `false` when nobody is left.
     async fn wait(&mut self, now: Timestamp) -> bool {
         let sleep = self.alerting.next_due().since(now).min(MAX_SLEEP);
+        let sleep = if self.unseen { sleep.min(self.until_shown()) } else { sleep };
         tokio::select! {
             input = self.parts.inputs.recv() => match input {
                 Some(input) => self.take(input),
@@ -172,6 +181,7 @@ impl AlertingTask {
             self.alerting.committed();
             return true;
         }
+        self.unseen = true;
         let (state, attempt) = (Arc::clone(&self.parts.state), batch.clone());
         let committed = tokio::task::spawn_blocking(move || state.commit(attempt)).await;
         let committed = committed.unwrap_or_else(|error| Err(StorageError::Unavailable(error.to_string())));
@@ -215,14 +225,28 @@ impl AlertingTask {
         }
     }
 
-    /// Renews what others see, and logs what was decided.
-    fn show(&mut self, now: Timestamp) {
+    /// Logs what was decided.
+    fn log_records(&mut self) {
         for record in self.alerting.take_records() {
             if matches!(record.event, ledger::Event::Fallback { .. }) {
                 self.parts.instruments.fell_back("notifier", integration_type(&record.integration));
             }
             tracing::debug!(target: "ledger", record = ?record, "ledger");
         }
+    }
+
+    /// How long until what others see may be renewed.
+    fn until_shown(&self) -> Duration {
+        let now = self.parts.clock.monotonic();
+        self.shown.map_or(Duration::ZERO, |shown| (shown + SHOW_EVERY).saturating_duration_since(now))
+    }
+
+    /// Renews what others see, unless it has just been renewed.
+    fn show(&mut self, now: Timestamp) {
+        if !self.until_shown().is_zero() {
+            return;
+        }
+        (self.shown, self.unseen) = (Some(self.parts.clock.monotonic()), false);
         // A stable order, for whoever compares one answer with the next.
         let mut firing: Vec<_> = self.alerting.firing(now).cloned().collect();
         firing.sort_by(|a, b| a.labels.cmp(&b.labels));
