@@ -15,6 +15,9 @@ use crate::values;
 /// Loopback: another address without authentication must be asked for.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9475);
 
+/// Several dashboards and people at once; each answer may hold megabytes until its reader has taken it.
+const MAX_CONCURRENT_READS: usize = 64;
+
 /// Certificate and key of the listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -44,6 +47,8 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether `POST /-/reload` and `/-/quit` work.
     pub enable_lifecycle: bool,
+    /// How many may read the API and the page at once; `/metrics` and `/health` are not counted.
+    pub max_concurrent_reads: usize,
 }
 
 impl Default for ServerConfig {
@@ -57,6 +62,7 @@ impl Default for ServerConfig {
             allow_remote_without_auth: false,
             allowed_hosts: Vec::new(),
             enable_lifecycle: false,
+            max_concurrent_reads: MAX_CONCURRENT_READS,
         }
     }
 }
@@ -77,6 +83,9 @@ impl ServerConfig {
         read.allow_remote_without_auth = section.bool("allow_remote_without_auth").unwrap_or(false);
         read.allowed_hosts = section.strings("allowed_hosts").unwrap_or_default();
         read.enable_lifecycle = section.bool("enable_lifecycle").unwrap_or(false);
+        if let Some(count) = values::count(&mut section, "max_concurrent_reads", 1..=10_000) {
+            read.max_concurrent_reads = usize::try_from(count).unwrap_or(MAX_CONCURRENT_READS);
+        }
         if !read.listen.ip().is_loopback() && !read.allow_remote_without_auth && !read.auth.protects_reading()
         {
             section.diagnostics().error_with_help(

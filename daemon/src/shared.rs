@@ -42,6 +42,8 @@ pub struct Shared {
     pub external_url: String,
     /// The path all routes lie under, without a trailing slash; usually empty.
     pub path_prefix: String,
+    /// How many may read at once.
+    pub max_concurrent_reads: usize,
     /// Who may do what.
     pub auth: ArcSwap<Auth>,
     /// The effective configuration as text, without secrets.

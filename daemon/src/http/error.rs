@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Internal,
     /// Not ready yet.
     Unavailable,
+    /// Too many ask at once; a moment later there may be room.
+    Crowded,
     /// There is no such thing.
     NotFound,
     /// Credentials are missing or wrong.
@@ -51,6 +53,7 @@ impl ErrorKind {
             Self::Timeout => ("timeout", StatusCode::SERVICE_UNAVAILABLE),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Crowded => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
             Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED),
             Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN),
@@ -123,6 +126,9 @@ impl IntoResponse for ApiError {
         if code == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Bearer realm=\"breakwatch\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if self.kind == ErrorKind::Crowded {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

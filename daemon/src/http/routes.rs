@@ -11,6 +11,7 @@ use axum::{Router, http};
 use serde_json::{Value, json};
 
 use super::auth::Access;
+use super::crowd::{Class, Crowd};
 use super::error::{ApiError, success};
 use crate::shared::Shared;
 
@@ -22,19 +23,22 @@ pub struct Routes {
     router: Router<Arc<Shared>>,
     shared: Arc<Shared>,
     table: Vec<(&'static str, Access)>,
+    crowd: Crowd,
 }
 
 impl Routes {
     /// No routes yet.
     #[must_use]
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { router: Router::new(), shared, table: Vec::new() }
+        let crowd = Crowd::new(shared.max_concurrent_reads);
+        Self { router: Router::new(), shared, table: Vec::new(), crowd }
     }
 
     /// Adds a route with what it needs.
     #[must_use]
     pub fn add(mut self, path: &'static str, access: Access, methods: MethodRouter<Arc<Shared>>) -> Self {
-        let guard = Guard { shared: Arc::clone(&self.shared), access, path };
+        let class = Class::of(path, access);
+        let guard = Guard { shared: Arc::clone(&self.shared), access, path, class, crowd: self.crowd.clone() };
         self.router =
             self.router.route(path, methods.route_layer(middleware::from_fn_with_state(guard, watch)));
         self.table.push((path, access));
@@ -61,14 +65,20 @@ struct Guard {
     shared: Arc<Shared>,
     access: Access,
     path: &'static str,
+    class: Class,
+    crowd: Crowd,
 }
 
-/// Lets a request through if it may, and counts it.
+/// Lets a request through if it may and there is room, and counts it.
 async fn watch(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let started = guard.shared.clock.monotonic();
     let allowed = guard.shared.auth.load().check(guard.access, request.method(), request.headers());
     let response = match allowed {
-        Ok(()) => next.run(request).await,
+        Ok(()) => match guard.crowd.enter(guard.class, request.method()).await {
+            Ok(None) => next.run(request).await,
+            Ok(Some(place)) => place.hold(next.run(request).await),
+            Err(full) => full.into_response(),
+        },
         Err(refusal) => ApiError::from(refusal).into_response(),
     };
     let duration = guard.shared.clock.monotonic().saturating_duration_since(started);

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
 use super::auth::Access::{Admin, Open, Operate, Read};
+use super::patience::Patient;
 use super::routes::Routes;
 use super::tls::{Certificate, TlsListener};
 use super::{
@@ -95,10 +96,10 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let router = router(shared);
     match certificate {
-        None => axum::serve(listener, router).with_graceful_shutdown(stop).await,
+        None => axum::serve(Patient(listener), router).with_graceful_shutdown(stop).await,
         Some(certificate) => {
             let listener = TlsListener::new(listener, certificate)?;
-            axum::serve(listener, router).with_graceful_shutdown(stop).await
+            axum::serve(Patient(listener), router).with_graceful_shutdown(stop).await
         }
     }
 }

@@ -279,6 +279,7 @@ impl Core {
             instance: resource::instance(&config),
             external_url: external_url(&config),
             path_prefix: config.server.path_prefix.clone(),
+            max_concurrent_reads: config.server.max_concurrent_reads,
             auth: ArcSwap::from_pointee(auth),
             config_text: ArcSwap::from_pointee(breakwatch_config::print_config(&config)),
             units: Arc::clone(&self.units),
