@@ -10,7 +10,8 @@ use breakwatch_plugin_api::{Key, Node, NodeKind, Place, REDACTED, redact_url};
 
 /// Keys whose values are secret, wherever they stand. Each is also found as the end of a longer key behind an
 /// underscore (`smtp_auth_password`, `slack_api_url`).
-const SECRET_KEYS: [&str; 22] = [
+const SECRET_KEYS: [&str; 23] = [
+    "bearer",
     "password",
     "passwd",
     "passphrase",
@@ -36,12 +37,13 @@ const SECRET_KEYS: [&str; 22] = [
 ];
 
 /// Keys under which a plain `url` is a secret: the address of an incoming webhook is all one needs to post.
-const WEBHOOK_SECTIONS: [&str; 6] = [
+const WEBHOOK_SECTIONS: [&str; 7] = [
     "webhook_configs",
     "slack_configs",
     "discord_configs",
     "msteams_configs",
     "heartbeat_configs",
+    "ntfy_configs",
     "heartbeat",
 ];
 

@@ -72,7 +72,17 @@ impl AlertingTask {
         let mut senders = Senders::new(context);
         senders.replace(receivers);
         let (answers, extra) = (Vec::new(), Batch::new());
-        Self { parts, alerting, senders, answers, extra, refused: None, shown: None, unseen: true, stop: None }
+        Self {
+            parts,
+            alerting,
+            senders,
+            answers,
+            extra,
+            refused: None,
+            shown: None,
+            unseen: true,
+            stop: None,
+        }
     }
 
     /// Runs until told to stop.

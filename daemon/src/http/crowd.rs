@@ -151,7 +151,9 @@ mod tests {
         let place = crowd.enter(Class::Read, &Method::GET).await.unwrap();
         let waiting = {
             let crowd = crowd.clone();
-            tokio::spawn(async move { crowd.enter(Class::Read, &Method::GET).await.map(|place| place.is_some()) })
+            tokio::spawn(
+                async move { crowd.enter(Class::Read, &Method::GET).await.map(|place| place.is_some()) },
+            )
         };
         tokio::time::sleep(READ_WAIT / 2).await;
         drop(place);

@@ -80,11 +80,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PatientIo<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for PatientIo<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.wrote(cx, outcome)
     }

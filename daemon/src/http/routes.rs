@@ -38,7 +38,8 @@ impl Routes {
     #[must_use]
     pub fn add(mut self, path: &'static str, access: Access, methods: MethodRouter<Arc<Shared>>) -> Self {
         let class = Class::of(path, access);
-        let guard = Guard { shared: Arc::clone(&self.shared), access, path, class, crowd: self.crowd.clone() };
+        let guard =
+            Guard { shared: Arc::clone(&self.shared), access, path, class, crowd: self.crowd.clone() };
         self.router =
             self.router.route(path, methods.route_layer(middleware::from_fn_with_state(guard, watch)));
         self.table.push((path, access));

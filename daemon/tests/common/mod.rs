@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// A slow, noisy machine is given this long for anything that should be a matter of moments.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Begins every secret in the configurations of tests: wherever the daemon lets it out, [`leaks`] finds it.
+pub const CANARY: &str = "cAnArY-";
+
 /// A directory with a configuration; starts the daemon as often as a test wants.
 pub struct Bench {
     pub dir: TempDir,
@@ -198,11 +201,56 @@ impl Daemon {
     }
 }
 
+/// A daemon that a test is done with must not have let any secret out.
 impl Drop for Daemon {
     fn drop(&mut self) {
+        let runs = matches!(self.child.try_wait(), Ok(None)) && !self.url.is_empty();
+        let shown = if runs && !std::thread::panicking() {
+            let paths = ["/metrics", "/api/v1/status/config", "/api/v1/ledger", "/api/v1/outbox"];
+            paths.map(|path| (path.to_owned(), self.get(path).1)).to_vec()
+        } else {
+            Vec::new()
+        };
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            let data = self.token.parent().expect("data directory");
+            let mut texts = shown;
+            texts.push(("the log".to_owned(), self.log()));
+            let leaks = leaks(data, &texts);
+            assert!(leaks.is_empty(), "secrets were let out:\n{leaks:#?}");
+        }
     }
+}
+
+/// Where a secret of a test's configuration (see [`CANARY`]) stands: in these texts, or in the files of a directory. Told
+/// with what surrounds it.
+pub fn leaks(directory: &Path, texts: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, text) in texts {
+        found.extend(around(text).map(|excerpt| format!("{name}: {excerpt}")));
+    }
+    let mut directories = vec![directory.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                directories.push(entry.path());
+            } else if let Ok(bytes) = std::fs::read(entry.path()) {
+                let text = String::from_utf8_lossy(&bytes);
+                found.extend(around(&text).map(|excerpt| format!("{}: {excerpt}", entry.path().display())));
+            }
+        }
+    }
+    found
+}
+
+/// What stands around the first secret in a text. A secret in base64 is one too.
+fn around(text: &str) -> Option<String> {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(CANARY);
+    let at = text.find(CANARY).or_else(|| text.find(&encoded[..8]))?;
+    let start = (at.saturating_sub(200)..=at).find(|at| text.is_char_boundary(*at))?;
+    Some(text[start..].chars().take(300).collect())
 }
 
 /// A request, ready to be sent.

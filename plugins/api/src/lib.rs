@@ -17,6 +17,7 @@ mod node;
 mod notifier;
 mod quantity;
 mod recorder;
+mod scrub;
 mod secret;
 mod section;
 
@@ -33,5 +34,6 @@ pub use notifier::{
 };
 pub use quantity::{format_bytes, format_duration, parse_bytes, parse_duration, parse_ratio};
 pub use recorder::{Judgement, Recorder};
+pub use scrub::Scrubber;
 pub use secret::{REDACTED, Secret, redact_url};
 pub use section::Section;

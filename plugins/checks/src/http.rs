@@ -121,6 +121,21 @@ struct HttpCheck {
 #[async_trait]
 impl Check for HttpCheck {
     async fn run(&self, ctx: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
+        let outcome = self.ask(ctx, rec).await;
+        let scrubber = &self.settings.scrubber;
+        for (_, value) in &mut rec.evidence.0 {
+            *value = scrubber.clean(value);
+        }
+        outcome.map_err(|failure| CheckFailure { message: scrubber.clean(&failure.message), ..failure })
+    }
+
+    fn target(&self) -> String {
+        redact_url(self.settings.url.as_str())
+    }
+}
+
+impl HttpCheck {
+    async fn ask(&self, ctx: &CheckContext, rec: &mut Recorder) -> Result<(), CheckFailure> {
         let help = "How long each phase took, summed over redirects.";
         let mut phases = Phases::start(rec, &ctx.clock, "probe_http_duration_seconds", help, PHASES);
         declare(&mut phases, &GAUGES);
@@ -139,9 +154,5 @@ impl Check for HttpCheck {
             phases.fact("body", answer.body.excerpt());
         }
         verdict
-    }
-
-    fn target(&self) -> String {
-        redact_url(self.settings.url.as_str())
     }
 }

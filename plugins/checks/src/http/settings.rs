@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use breakwatch_plugin_api::{BuildContext, Diagnostics, Node, Section};
+use breakwatch_plugin_api::{BuildContext, Diagnostics, Node, Scrubber, Secret, Section, redact_url};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
@@ -24,6 +24,9 @@ const DEFAULT_MAX_REDIRECTS: u64 = 10;
 /// Link-local addresses: nothing that is monitored lives there, but the metadata services of clouds do.
 const DENIED: [&str; 2] = ["169.254.0.0/16", "fe80::/10"];
 
+/// Words in the name of a header that make its value a secret.
+const SECRET_HEADERS: [&str; 6] = ["auth", "cookie", "key", "password", "secret", "token"];
+
 /// Which HTTP version is spoken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Speak {
@@ -42,6 +45,8 @@ pub(super) struct Settings {
     pub(super) url: Url,
     pub(super) method: Method,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Takes what is secret in the request out of what a target says.
+    pub(super) scrubber: Scrubber,
     /// The `Authorization` header, from `auth` or from the URL.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) body: Bytes,
@@ -84,12 +89,13 @@ impl Settings {
             section.error_at("url", "`certificate_days` needs an https URL");
         }
         let mut url = url?;
-        let from_url = take_credentials(&mut url);
+        let authorization = auth.or(take_credentials(&mut url));
         Some(Self {
+            scrubber: scrubber(&url, authorization.as_ref(), &headers),
             url,
             method: method.unwrap_or(Method::GET),
             headers,
-            authorization: auth.or(from_url),
+            authorization,
             body: Bytes::from(body),
             expect,
             follow_redirects,
@@ -190,6 +196,29 @@ fn take_credentials(url: &mut Url) -> Option<HeaderValue> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     value
+}
+
+/// Knows every secret of the request. Error pages like to repeat what they were sent.
+fn scrubber(
+    url: &Url,
+    authorization: Option<&HeaderValue>,
+    headers: &[(HeaderName, HeaderValue)],
+) -> Scrubber {
+    let named = |name: &HeaderName| SECRET_HEADERS.iter().any(|word| name.as_str().contains(word));
+    let headers = headers.iter().filter(|(name, value)| value.is_sensitive() || named(name));
+    let values = headers.map(|(_, value)| value).chain(authorization);
+    let mut secrets = Vec::new();
+    for value in values.filter_map(|value| value.to_str().ok()) {
+        // `Bearer TOKEN`, or `Basic` and a pair in base64.
+        let inner = value.split_once(' ').map_or(value, |(_, inner)| inner);
+        let pair = STANDARD.decode(inner).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let password = pair.as_ref().and_then(|pair| pair.split_once(':')).map(|(_, password)| password);
+        secrets.extend([Some(value), Some(inner), password].into_iter().flatten().map(Secret::new));
+    }
+    let shown = redact_url(url.as_str());
+    let hidden = url.query_pairs().map(|(_, value)| value).filter(|value| !shown.contains(&**value));
+    secrets.extend(hidden.map(Secret::new));
+    Scrubber::new(&secrets)
 }
 
 fn read_networks(section: &mut Section<'_>) -> Vec<Cidr> {

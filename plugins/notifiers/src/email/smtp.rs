@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use breakwatch_plugin_api::{NotifyError, Secret, format_duration};
+use breakwatch_plugin_api::{NotifyError, Scrubber, Secret, format_duration};
 use futures_util::FutureExt;
 use lettre::Address;
 use lettre::transport::smtp::authentication::Mechanism;
@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use super::guard::{Guard, Implicit};
 use super::tls;
-use crate::http::{LastGood, Scrubber, excerpt, rustls_config};
+use crate::http::{LastGood, excerpt, rustls_config};
 use crate::settings::{SecretSource, TlsSettings};
 
 /// How the connection is secured.

@@ -8,7 +8,6 @@ mod dns;
 mod oauth2;
 mod retry_after;
 pub(crate) mod rustls_config;
-mod scrub;
 mod send;
 
 pub(crate) use self::answer::{Answer, Judged, excerpt};
@@ -16,5 +15,4 @@ pub(crate) use self::config::HttpConfig;
 pub(crate) use self::deliver::{Posting, deliver};
 pub(crate) use self::dns::LastGood;
 pub(crate) use self::retry_after::capped;
-pub(crate) use self::scrub::Scrubber;
 pub(crate) use self::send::{HttpClient, Outgoing, base64, chain};

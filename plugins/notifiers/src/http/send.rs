@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use breakwatch_model::{Clock, SystemClock};
-use breakwatch_plugin_api::{NotifyError, Secret, format_duration};
+use breakwatch_plugin_api::{NotifyError, Scrubber, Secret, format_duration};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url, redirect};
 
 use super::config::Authorization;
 use super::dns::LastGood;
 use super::oauth2::OAuth2;
-use super::{Answer, HttpConfig, Scrubber, excerpt, retry_after, rustls_config};
+use super::{Answer, HttpConfig, excerpt, retry_after, rustls_config};
 
 /// As much of an answer as is read; no provider's answer to a message comes near it.
 const BODY_CAP: usize = 64 * 1024;

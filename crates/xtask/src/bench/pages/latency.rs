@@ -91,13 +91,7 @@ pub(super) fn side_by_side(binary: &Path, rounds: usize) -> Result<bool, String>
 }
 
 /// From the first answer after the switch to the message.
-fn until_told(
-    world: &World,
-    lamp: &str,
-    target: &str,
-    hook: &str,
-    bad: bool,
-) -> Result<Duration, String> {
+fn until_told(world: &World, lamp: &str, target: &str, hook: &str, bad: bool) -> Result<Duration, String> {
     let message = || {
         let messages = world.messages(0);
         messages.into_iter().find(|message| message.hook == hook && message.fires() == bad)

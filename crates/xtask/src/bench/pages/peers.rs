@@ -90,7 +90,8 @@ impl Team {
         command.arg(format!("--web.listen-address=127.0.0.1:{manager}"));
         let manager_server = Server::start(command, manager, dir, READY)?;
 
-        let rules = "groups: [{ name: g, interval: 1s, rules: [{ alert: Down, expr: probe_success == 0 }] }]\n";
+        let rules =
+            "groups: [{ name: g, interval: 1s, rules: [{ alert: Down, expr: probe_success == 0 }] }]\n";
         let dir = directory(rules)?;
         put(dir.path(), "prometheus.yml", &scrapes(targets, prober, manager))?;
         let mut command = Command::new("prometheus");

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::super::process::{cpu, memory, reset_peak};
 use super::super::servers::Server;
+use super::goal;
 use super::peers::Daemon;
 use super::world::{World, wait};
-use super::goal;
 use crate::print::say;
 
 /// Runs are spread over the interval; a group waits long enough to see all of them.

@@ -118,7 +118,11 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 /// Polls until something holds.
 #[expect(clippy::disallowed_methods, reason = "waits for other processes")]
-pub(super) fn wait<T>(what: &str, patience: Duration, mut holds: impl FnMut() -> Option<T>) -> Result<T, String> {
+pub(super) fn wait<T>(
+    what: &str,
+    patience: Duration,
+    mut holds: impl FnMut() -> Option<T>,
+) -> Result<T, String> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = holds() {

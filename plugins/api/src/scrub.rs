@@ -1,20 +1,22 @@
 //! Keeps secrets out of what is logged and stored: an answer that echoes our URL or token must not carry it on.
 
-use breakwatch_plugin_api::{REDACTED, Secret};
+use crate::{REDACTED, Secret};
 
 /// Shorter pieces are words such as `hooks` or `v2`; a secret worth the name is longer.
 const SHORTEST: usize = 8;
 
 /// Replaces known secrets in a text.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scrubber {
+pub struct Scrubber {
     // Longest first, so that a whole URL goes before its parts.
     secrets: Vec<Secret>,
 }
 
 impl Scrubber {
-    /// Knows these secrets; of each that is a URL, also the parts that can be secret by themselves.
-    pub(crate) fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
+    /// Knows these secrets; of each that is a URL, also the parts that can be secret by themselves. Pieces of less than
+    /// eight characters are let through: cutting out words would hide what the text says.
+    #[must_use]
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s Secret>) -> Self {
         let mut pieces: Vec<String> = Vec::new();
         for secret in secrets {
             pieces.push(secret.expose().to_owned());
@@ -32,7 +34,8 @@ impl Scrubber {
     }
 
     /// The text without the secrets.
-    pub(crate) fn clean(&self, text: &str) -> String {
+    #[must_use]
+    pub fn clean(&self, text: &str) -> String {
         let replace = |text: String, secret: &Secret| text.replace(secret.expose(), REDACTED);
         self.secrets.iter().fold(text.to_owned(), replace)
     }
