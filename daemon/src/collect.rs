@@ -1,9 +1,11 @@
 //! Everything the daemon knows right now as metric families: the answer to `GET /metrics`, and what the daemon
 //! writes into its own store so that rules can speak about it.
 
+use std::sync::Arc;
+
 use breakwatch_model::{Labels, MetricFamily, MetricKind};
 
-use crate::breakers;
+use crate::breakers::{self, Guard};
 use crate::checks::pause::PausedBy;
 use crate::shared::{Shared, VERSION};
 use crate::telemetry::process;
@@ -12,7 +14,7 @@ use crate::telemetry::process;
 #[must_use]
 pub fn check_families(shared: &Shared) -> Vec<MetricFamily> {
     let now = shared.clock.now();
-    let current = |unit: &std::sync::Arc<crate::checks::unit::CheckUnit>| {
+    let current = |unit: &Arc<crate::checks::unit::CheckUnit>| {
         let state = unit.state.lock();
         let last = state.last.as_ref().filter(|last| now <= last.current_until && !unit.is_paused())?;
         Some(last.families.iter().filter(|family| is_snake_case(&family.name)).cloned().collect::<Vec<_>>())
@@ -29,15 +31,15 @@ fn is_snake_case(name: &str) -> bool {
 /// Families about the daemon and its breakers. Blocks for a moment.
 #[must_use]
 pub fn own_families(shared: &Shared) -> Vec<MetricFamily> {
-    let mut families = breaker_families(shared);
+    let mut families = breaker_families(shared, &shared.breakers.list());
     families.extend(daemon_families(shared));
     families
 }
 
-/// Families about breakers.
+/// Families about these breakers.
 #[must_use]
-pub fn breaker_families(shared: &Shared) -> Vec<MetricFamily> {
-    breakers::families(&shared.breakers.list(), shared.clock.monotonic(), shared.clock.now())
+pub fn breaker_families(shared: &Shared, guards: &[Arc<Guard>]) -> Vec<MetricFamily> {
+    breakers::families(guards, shared.clock.monotonic(), shared.clock.now())
 }
 
 /// Families about the daemon: instruments, alerting, rules, store, process. Blocks for a moment.

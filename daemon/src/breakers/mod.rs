@@ -8,7 +8,7 @@ mod families;
 mod histogram;
 mod log;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +78,14 @@ impl fmt::Debug for Guard {
 pub struct Breakers {
     guards: RwLock<BTreeMap<Arc<str>, Arc<Guard>>>,
     listener: TransitionListener,
-    transitioned: Arc<Notify>,
+    transitioned: Arc<Transitioned>,
+}
+
+/// The breakers that have changed their state since somebody asked.
+#[derive(Default)]
+struct Transitioned {
+    names: Mutex<BTreeSet<Arc<str>>>,
+    news: Notify,
 }
 
 impl Breakers {
@@ -136,13 +143,21 @@ impl Breakers {
             }
             log::transition(&guard, transition);
             listener(&guard, transition);
-            transitioned.notify_one();
+            transitioned.names.lock().insert(Arc::clone(&guard.name));
+            transitioned.news.notify_one();
         });
     }
 
     /// Waits for a transition of any breaker. For one waiter.
     pub async fn transitioned(&self) {
-        self.transitioned.notified().await;
+        self.transitioned.news.notified().await;
+    }
+
+    /// The breakers that have changed their state since the last call.
+    #[must_use]
+    pub fn take_transitioned(&self) -> Vec<Arc<Guard>> {
+        let names = std::mem::take(&mut *self.transitioned.names.lock());
+        names.iter().filter_map(|name| self.get(name)).collect()
     }
 
     /// The guard of this name.

@@ -4,6 +4,7 @@
 //! remembers which series it wrote last, so that label sets are resolved once and a series that is gone gets its
 //! staleness marker.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use breakwatch_model::{
@@ -86,7 +87,8 @@ impl SeriesWriter {
             next.push(entry);
         }
         if !same_series(&written, &next) {
-            let gone = written.iter().filter(|old| !next.iter().any(|new| new.reference == old.reference));
+            let kept: HashSet<SeriesRef> = next.iter().map(|new| new.reference).collect();
+            let gone = written.iter().filter(|old| !kept.contains(&old.reference));
             batch.extend(gone.map(|old| (old.reference, Sample::stale(at))));
         }
         *written = next;

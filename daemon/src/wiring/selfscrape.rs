@@ -1,11 +1,11 @@
 //! Writes what the daemon knows about itself into its own store, as a scrape of `/metrics` would: so that rules and
-//! dashboards can speak about breakers, notifications and the daemon's health. Breakers are written at each transition
-//! too: one that opens and closes between two scrapes leaves its trace.
+//! dashboards can speak about breakers, notifications and the daemon's health. A breaker's state is written at each of its
+//! transitions too: one that opens and closes between two scrapes leaves its trace.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use breakwatch_model::{Labels, MetricFamily};
+use breakwatch_model::{Labels, MetricFamily, MetricKind, StorageError};
 use tokio::sync::watch;
 
 use crate::checks::series::{SeriesWriter, Source};
@@ -16,13 +16,6 @@ use crate::shared::Shared;
 const INTERVAL: Duration = Duration::from_secs(15);
 /// Transitions that come together are written together.
 const TOGETHER: Duration = Duration::from_millis(20);
-
-/// What is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Everything,
-    Breakers,
-}
 
 /// The series written last, by part.
 #[derive(Default)]
@@ -37,28 +30,38 @@ pub async fn run(shared: Arc<Shared>, writer: SeriesWriter, mut stop: watch::Rec
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
-        let part = tokio::select! {
-            _ = ticks.tick() => Part::Everything,
+        let everything = tokio::select! {
+            _ = ticks.tick() => true,
             () = shared.breakers.transitioned() => {
                 tokio::time::sleep(TOGETHER).await;
-                Part::Breakers
+                false
             }
             _ = stop.changed() => return,
         };
         let (shared, writer, sources) = (Arc::clone(&shared), writer.clone(), Arc::clone(&sources));
-        let written = tokio::task::spawn_blocking(move || {
-            let now = shared.clock.now();
-            writer.write(&sources.breakers, &collect::breaker_families(&shared), now)?;
-            if part == Part::Breakers {
-                return Ok(());
-            }
-            let mut families = collect::daemon_families(&shared);
-            let help = "Whether the daemon could collect its own metrics.";
-            families.push(MetricFamily::gauge("up", "", help).with(Labels::empty(), 1.0));
-            writer.write(&sources.rest, &families, now)
+        let written = tokio::task::spawn_blocking(move || match everything {
+            true => write_everything(&shared, &writer, &sources),
+            false => write_transitioned(&shared, &writer),
         });
         if let Ok(Err(error)) = written.await {
             tracing::debug!(%error, "the daemon's own metrics were not stored");
         }
     }
+}
+
+fn write_everything(shared: &Shared, writer: &SeriesWriter, sources: &Sources) -> Result<(), StorageError> {
+    let now = shared.clock.now();
+    writer.write(&sources.breakers, &collect::breaker_families(shared, &shared.breakers.list()), now)?;
+    let mut families = collect::daemon_families(shared);
+    let help = "Whether the daemon could collect its own metrics.";
+    families.push(MetricFamily::gauge("up", "", help).with(Labels::empty(), 1.0));
+    writer.write(&sources.rest, &families, now)
+}
+
+/// Only those that have changed, and of them only what a transition changes: in a storm there are thousands. Their series
+/// go on in the next scrape, so nothing ends here.
+fn write_transitioned(shared: &Shared, writer: &SeriesWriter) -> Result<(), StorageError> {
+    let mut families = collect::breaker_families(shared, &shared.breakers.take_transitioned());
+    families.retain(|family| family.meta.kind != MetricKind::Histogram);
+    writer.write(&Source::default(), &families, shared.clock.now())
 }
