@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// How long a write may find no room. Whoever takes not one byte in this time is gone or means harm.
 const STALLED: Duration = Duration::from_secs(10);
@@ -47,15 +47,16 @@ impl<S> PatientIo<S> {
         Self { io, idle: Box::pin(sleep(IDLE)), stalled: None }
     }
 
+    /// Something went over the connection. Whoever waits for the idle time to end goes on waiting.
     fn moved(&mut self) {
-        self.idle.set(sleep(IDLE));
-        self.stalled = None;
+        self.idle.as_mut().reset(Instant::now() + IDLE);
     }
 
     /// Takes the outcome of a write or flush into account.
     fn wrote<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.moved();
+            self.stalled = None;
             return outcome;
         }
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALLED)));
@@ -71,7 +72,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for PatientIo<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if let Poll::Ready(outcome) = Pin::new(&mut self.io).poll_read(cx, buffer) {
-            self.idle.set(sleep(IDLE));
+            self.moved();
             return Poll::Ready(outcome);
         }
         ready!(self.idle.as_mut().poll(cx));

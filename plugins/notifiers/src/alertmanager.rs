@@ -13,7 +13,7 @@ use breakwatch_plugin_api::{
 
 use crate::alertmanager_json;
 use crate::http::{HttpClient, Judged, Outgoing};
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, checked, field};
 
 /// The API's path under an Alertmanager's address.
 const PATH: &str = "/api/v2/alerts";
@@ -25,8 +25,8 @@ const FIELDS: &[Field] = &[
     field("urls", "list of URLs", "", "The peers' addresses, such as `http://alertmanager-0:9093`."),
     field("alert_ttl", "duration", "12h", "An alert that is not told of again for this long counts as over."),
     field("timeout", "duration", "10s", "How long one try may take for each peer."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.

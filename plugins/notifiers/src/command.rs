@@ -17,7 +17,7 @@ use self::run::{Ended, Job};
 use crate::alertmanager_json;
 use crate::http::excerpt;
 use crate::ids::idempotency_key;
-use crate::settings::{SEND_RESOLVED, Settings, checked, field};
+use crate::settings::{SENDS_RESOLVED, Settings, checked, field};
 
 /// A program may itself wait for a network. With the grace it is given to end, less than the 30 s after which the
 /// sender gives an attempt up.
@@ -36,7 +36,7 @@ const FIELDS: &[Field] = &[
     field("env", "mapping of texts", "", "Environment variables beside PATH, HOME, LANG and BREAKWATCH_*."),
     field("max_alerts", "number", "0", "At most this many alerts in a message; 0 means all."),
     field("timeout", "duration", "25s", "After this the program and all its children are ended."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.

@@ -1,16 +1,14 @@
 //! `discord`: messages by webhook, as one embed.
 
 use async_trait::async_trait;
-use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-};
+use breakwatch_plugin_api::{Field, Notification, NotifierEntry, NotifyError};
 use serde_json::{Value, json};
 
 use crate::clean::{clip, link};
-use crate::http::{Answer, HttpClient, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Outgoing, Posting, parse};
 use crate::layout::{Item, Message, Room, Tone};
 use crate::markdown::escape;
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::{Data, Text, or_default, own};
 
 /// Limits of Discord's messages and embeds, in characters; an embed may have 6000 in all.
@@ -32,9 +30,9 @@ const FIELDS: &[Field] = &[
     field("message", "template", "description, notes, alerts", "The embed's text."),
     field("username", "template", "", "The name messages are shown under."),
     field("avatar_url", "template", "", "The picture messages are shown with."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -43,14 +41,12 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "discord_configs",
     summary: "Posts to Discord by a webhook.",
     fields: FIELDS,
-    parse,
+    parse: parse::<Discord>,
 };
 
 struct Discord {
-    client: HttpClient,
     url: SecretSource,
     texts: Texts,
-    send_resolved: bool,
 }
 
 struct Texts {
@@ -59,30 +55,6 @@ struct Texts {
     message: Option<Text>,
     username: Option<Text>,
     avatar_url: Option<Text>,
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    let discord = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
-    Some(Box::new(discord))
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Discord> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url(
-        ["webhook_url", "webhook_url_file"],
-        Some(["discord_webhook_url", "discord_webhook_url_file"]),
-    );
-    let texts = Texts {
-        content: settings.text("content"),
-        title: settings.text_or("title", "discord.default.title"),
-        message: settings.text_or("message", "discord.default.message"),
-        username: settings.text("username"),
-        avatar_url: settings.text("avatar_url"),
-    };
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(Discord { client: client?, url: url?, texts, send_resolved })
 }
 
 /// Builds the message.
@@ -198,42 +170,45 @@ fn fields(texts: &Texts, message: &Message, mut room: usize) -> Vec<Value> {
 
 #[async_trait]
 impl Posting for Discord {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "Discord";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let url = settings.required_secret_url(
+            ["webhook_url", "webhook_url_file"],
+            Some(["discord_webhook_url", "discord_webhook_url_file"]),
+        );
+        let texts = Texts {
+            content: settings.text("content"),
+            title: settings.text_or("title", "discord.default.title"),
+            message: settings.text_or("message", "discord.default.message"),
+            username: settings.text("username"),
+            avatar_url: settings.text("avatar_url"),
+        };
+        Some(Self { url: url?, texts })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let url = self.url.read().await?;
         let body = payload(&self.texts, notification).to_string().into_bytes();
-        self.client.send(Outgoing::json(&url, body)).await
-    }
-}
-
-#[async_trait]
-impl Notifier for Discord {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
+        client.send(Outgoing::json(&url, body)).await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Posted;
     use crate::testing::{TRANSITIONS, context, golden_json, hostile, poisoned, sample, texts};
+    use breakwatch_plugin_api::Diagnostics;
 
     fn built(more: &[(&str, &str)], notification: &Notification) -> Value {
         let mut settings = vec![("webhook_url", "https://discord.com/api/webhooks/1/x")];
         settings.extend_from_slice(more);
         let diagnostics = Diagnostics::new();
-        let discord = read(&texts(&settings), &context(), &diagnostics);
+        let discord = Posted::<Discord>::read(&texts(&settings), &context(), &diagnostics);
         let discord = discord.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted()));
-        payload(&discord.texts, notification)
+        payload(&discord.posting.texts, notification)
     }
 
     #[test]

@@ -10,8 +10,8 @@ use breakwatch_plugin_api::{
 };
 use reqwest::Method;
 
-use crate::http::{Answer, HttpClient, Outgoing, Posting, deliver};
-use crate::settings::{SecretSource, Settings, checked, field};
+use crate::http::{HttpClient, Judged, Outgoing};
+use crate::settings::{HTTP_CONFIG, SecretSource, Settings, TIMEOUT, checked, field};
 
 const METHODS: [(&str, Method); 3] = [("GET", Method::GET), ("POST", Method::POST), ("HEAD", Method::HEAD)];
 
@@ -20,8 +20,8 @@ const FIELDS: &[Field] = &[
     field("url_file", "file", "", "A file that holds the URL; read again for each ping."),
     field("method", "GET, POST or HEAD", "GET", "The method."),
     field("interval", "duration", "1m", "How often the daemon pings while it evaluates and sends."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
+    TIMEOUT,
+    HTTP_CONFIG,
 ];
 
 /// The row in the table.
@@ -64,16 +64,6 @@ fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Op
 }
 
 #[async_trait]
-impl Posting for Heartbeat {
-    const SERVICE: &'static str = "the heartbeat's receiver";
-
-    async fn post(&self, _: &Notification) -> Result<Answer, NotifyError> {
-        let url = self.url.read().await?;
-        self.client.send(Outgoing { method: self.method.clone(), ..Outgoing::post(&url) }).await
-    }
-}
-
-#[async_trait]
 impl Notifier for Heartbeat {
     fn integration(&self) -> &'static str {
         ENTRY.key
@@ -91,7 +81,13 @@ impl Notifier for Heartbeat {
                 answer: "no ping for the end of an alert".to_owned(),
             });
         }
-        deliver(self, notification).await
+        let url = self.url.read().await?;
+        let answer =
+            self.client.send(Outgoing { method: self.method.clone(), ..Outgoing::post(&url) }).await?;
+        match answer.judge("the heartbeat's receiver") {
+            Judged::Delivered => Ok(Receipt { reference: String::new(), answer: answer.summary() }),
+            Judged::Failed(error) | Judged::TooLarge(error) => Err(error),
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use breakwatch_plugin_api::{
 };
 
 use crate::layout::{Message, Room};
-use crate::settings::{SEND_RESOLVED, Settings, checked, field};
+use crate::settings::{SENDS_RESOLVED, Settings, checked};
 
 /// A line of a log is read by machines too: enough to say which alerts, not every word about them.
 const ROOM: Room = Room { alerts: 5, value: 200 };
 
-const FIELDS: &[Field] = &[field("send_resolved", "true or false", "true", SEND_RESOLVED)];
+const FIELDS: &[Field] = &[SENDS_RESOLVED];
 
 /// The row in the table.
 pub(crate) const ENTRY: NotifierEntry = NotifierEntry {

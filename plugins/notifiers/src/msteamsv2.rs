@@ -4,16 +4,14 @@
 //! those, so that nothing an alert says can be markup.
 
 use async_trait::async_trait;
-use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-};
+use breakwatch_plugin_api::{Field, Notification, NotifierEntry, NotifyError};
 use serde_json::{Value, json};
 
 use crate::clean::clip;
-use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, parse};
 use crate::layout::{Item, Message, Room, Tone};
 use crate::markdown::escape;
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::{Data, Text, or_default, own};
 
 /// Teams takes about 28 KB; the card's own structure needs some of it.
@@ -27,9 +25,9 @@ const FIELDS: &[Field] = &[
     field("webhook_url_file", "file", "", "A file that holds the URL; read again for each message."),
     field("title", "template", "the message in one line", "The card's title."),
     field("text", "template", "description, facts, notes", "The card's text, as Markdown."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -38,40 +36,17 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "msteamsv2_configs",
     summary: "Posts to Microsoft Teams by a workflow's webhook.",
     fields: FIELDS,
-    parse,
+    parse: parse::<Teams>,
 };
 
 struct Teams {
-    client: HttpClient,
     url: SecretSource,
     texts: Texts,
-    send_resolved: bool,
 }
 
 struct Texts {
     title: Option<Text>,
     text: Option<Text>,
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    let teams = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
-    Some(Box::new(teams))
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Teams> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url(
-        ["webhook_url", "webhook_url_file"],
-        Some(["msteams_webhook_url", "msteams_webhook_url_file"]),
-    );
-    let texts = Texts {
-        title: settings.text_or("title", "msteamsv2.default.title"),
-        text: settings.text_or("text", "msteamsv2.default.text"),
-    };
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(Teams { client: client?, url: url?, texts, send_resolved })
 }
 
 /// Builds the message.
@@ -169,12 +144,25 @@ fn actions(message: &Message) -> Vec<Value> {
 
 #[async_trait]
 impl Posting for Teams {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "Teams";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let url = settings.required_secret_url(
+            ["webhook_url", "webhook_url_file"],
+            Some(["msteams_webhook_url", "msteams_webhook_url_file"]),
+        );
+        let texts = Texts {
+            title: settings.text_or("title", "msteamsv2.default.title"),
+            text: settings.text_or("text", "msteamsv2.default.text"),
+        };
+        Some(Self { url: url?, texts })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let url = self.url.read().await?;
         let body = payload(&self.texts, notification).to_string().into_bytes();
-        self.client.send(Outgoing::json(&url, body)).await
+        client.send(Outgoing::json(&url, body)).await
     }
 
     /// Connectors say `200` to what Teams itself refused, with the real status in the text.
@@ -189,26 +177,13 @@ impl Posting for Teams {
     }
 }
 
-#[async_trait]
-impl Notifier for Teams {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use breakwatch_plugin_api::Diagnostics;
     use breakwatch_sim::receiver::{Answer as Reply, Receiver};
 
     use super::*;
+    use crate::http::Posted;
     use crate::testing::{
         TRANSITIONS, all_escaped, build, context, golden_json, hostile, poisoned, sample, texts,
     };
@@ -217,8 +192,11 @@ mod tests {
         let mut settings = vec![("webhook_url", "https://example.webhook.office.com/x")];
         settings.extend_from_slice(more);
         let diagnostics = Diagnostics::new();
-        let teams = read(&texts(&settings), &context(), &diagnostics);
-        payload(&teams.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted())).texts, notification)
+        let teams = Posted::<Teams>::read(&texts(&settings), &context(), &diagnostics);
+        payload(
+            &teams.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted())).posting.texts,
+            notification,
+        )
     }
 
     #[test]

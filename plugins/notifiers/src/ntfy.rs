@@ -1,16 +1,13 @@
 //! `ntfy`: push messages by ntfy.sh or a server of one's own.
 
 use async_trait::async_trait;
-use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-    Secret,
-};
+use breakwatch_plugin_api::{Field, Notification, NotifierEntry, NotifyError, Secret};
 use serde_json::{Value, json};
 
 use crate::clean::{clean, clip, clip_bytes, link};
-use crate::http::{Answer, HttpClient, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Outgoing, Posting, parse};
 use crate::layout::{Item, Message, Room, Tone};
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::{Data, Text, or_default, own};
 
 /// The server makes a file of a longer message.
@@ -28,9 +25,9 @@ const FIELDS: &[Field] = &[
     field("message", "template", "description, reason, evidence", "The text."),
     field("priority", "template", "5, 4 or 3 by what it is about", "1 (low) to 5 (urgent)."),
     field("tags", "list of templates", "rotating_light, warning or white_check_mark", "Tags and emojis."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -39,15 +36,13 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "ntfy_configs",
     summary: "Sends push messages by ntfy.",
     fields: FIELDS,
-    parse,
+    parse: parse::<Ntfy>,
 };
 
 struct Ntfy {
-    client: HttpClient,
     url: SecretSource,
     token: Option<SecretSource>,
     texts: Texts,
-    send_resolved: bool,
 }
 
 struct Texts {
@@ -55,38 +50,6 @@ struct Texts {
     message: Option<Text>,
     priority: Option<Text>,
     tags: Option<Vec<Text>>,
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    let ntfy = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
-    Some(Box::new(ntfy))
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Ntfy> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = settings.required_secret_url(["url", "url_file"], Some(["ntfy_url", "ntfy_url_file"]));
-    if let (Some(SecretSource::Inline(secret)), Some(node)) = (&url, settings.section.get("url"))
-        && split(secret).is_none()
-    {
-        settings.error(node, "expected the URL of a topic, such as `https://ntfy.sh/my-topic`");
-    }
-    let token = settings.secret("token", "token_file");
-    let token = token.or_else(|| settings.global_secret("ntfy_token", "ntfy_token_file"));
-    let tags = settings.section.get("tags");
-    let tags = tags.map(|node| {
-        let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
-        nodes.iter().filter_map(|node| settings.text_of(node)).collect()
-    });
-    let texts = Texts {
-        title: settings.text("title"),
-        message: settings.text("message"),
-        priority: settings.text("priority"),
-        tags,
-    };
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(Ntfy { client: client?, url: url?, token, texts, send_resolved })
 }
 
 /// The server's URL and the topic. Messages are posted to the server as JSON, as headers cannot carry every text.
@@ -166,9 +129,33 @@ fn default_text(message: &Message) -> String {
 
 #[async_trait]
 impl Posting for Ntfy {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "ntfy";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let url = settings.required_secret_url(["url", "url_file"], Some(["ntfy_url", "ntfy_url_file"]));
+        if let (Some(SecretSource::Inline(secret)), Some(node)) = (&url, settings.section.get("url"))
+            && split(secret).is_none()
+        {
+            settings.error(node, "expected the URL of a topic, such as `https://ntfy.sh/my-topic`");
+        }
+        let token = settings.secret("token", "token_file");
+        let token = token.or_else(|| settings.global_secret("ntfy_token", "ntfy_token_file"));
+        let tags = settings.section.get("tags");
+        let tags = tags.map(|node| {
+            let nodes = node.as_list().unwrap_or(std::slice::from_ref(node));
+            nodes.iter().filter_map(|node| settings.text_of(node)).collect()
+        });
+        let texts = Texts {
+            title: settings.text("title"),
+            message: settings.text("message"),
+            priority: settings.text("priority"),
+            tags,
+        };
+        Some(Self { url: url?, token, texts })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let full = self.url.read().await?;
         let (server, topic) = split(&full)
             .ok_or_else(|| NotifyError::Misconfigured("the URL does not name a topic".to_owned()))?;
@@ -182,36 +169,26 @@ impl Posting for Ntfy {
             secrets.push(token);
         }
         outgoing.secrets = &secrets;
-        self.client.send(outgoing).await
-    }
-}
-
-#[async_trait]
-impl Notifier for Ntfy {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
+        client.send(outgoing).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use breakwatch_plugin_api::Diagnostics;
     use breakwatch_sim::receiver::Receiver;
 
     use super::*;
+    use crate::http::Posted;
     use crate::testing::{TRANSITIONS, build, context, golden_json, hostile, poisoned, sample, texts};
 
     fn built(notification: &Notification) -> Value {
         let diagnostics = Diagnostics::new();
         let settings = texts(&[("url", "https://ntfy.sh/ops-7f3a")]);
-        payload(&read(&settings, &context(), &diagnostics).unwrap().texts, notification)
+        payload(
+            &Posted::<Ntfy>::read(&settings, &context(), &diagnostics).unwrap().posting.texts,
+            notification,
+        )
     }
 
     #[test]

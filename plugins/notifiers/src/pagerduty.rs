@@ -7,14 +7,13 @@ mod event;
 
 use async_trait::async_trait;
 use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-    Secret, Section,
+    Field, Node, Notification, NotifierEntry, NotifyError, Receipt, Secret, Section,
 };
 
 use self::event::{Image, LinkText, Texts};
-use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, parse};
 use crate::ids::dedup_key;
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::tree::Tree;
 
 /// Where events go.
@@ -35,9 +34,9 @@ const FIELDS: &[Field] = &[
     field("details", "mapping", "firing, resolved, num_firing, num_resolved, …", "More facts, as templates."),
     field("images", "list", "", "Images: `src`, `alt`, `href`."),
     field("links", "list", "dashboard and runbook", "Links: `href`, `text`."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -46,43 +45,13 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "pagerduty_configs",
     summary: "Opens, updates and resolves incidents in PagerDuty.",
     fields: FIELDS,
-    parse,
+    parse: parse::<PagerDuty>,
 };
 
 struct PagerDuty {
-    client: HttpClient,
     url: Secret,
     key: SecretSource,
     texts: Texts,
-    send_resolved: bool,
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    let pagerduty = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
-    Some(Box::new(pagerduty))
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<PagerDuty> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let key = settings.secret("routing_key", "routing_key_file");
-    for old in ["service_key", "service_key_file"] {
-        if let Some(node) = settings.section.get(old) {
-            let help = "add an Events API v2 integration to the service and use its `routing_key`";
-            diagnostics.error_with_help(&node.place, "Events API v1 is not built", help);
-        }
-    }
-    let written = |key: &str| node.get(key).is_some_and(|node| !node.is_null());
-    if !["routing_key", "routing_key_file", "service_key", "service_key_file"].into_iter().any(written) {
-        settings.error(node, "one of `routing_key` and `routing_key_file` must be set");
-    }
-    let url_node = settings.or_global("url", "pagerduty_url");
-    let url = Secret::new(url_node.and_then(Node::as_str).unwrap_or(URL));
-    settings.check_url(&SecretSource::Inline(url.clone()), url_node);
-    let texts = texts(&mut settings);
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(PagerDuty { client: client?, url, key: key?, texts, send_resolved })
 }
 
 fn texts(settings: &mut Settings<'_>) -> Texts {
@@ -125,13 +94,34 @@ fn link(section: &mut Section<'_>, settings: &Settings<'_>) -> Option<LinkText> 
 
 #[async_trait]
 impl Posting for PagerDuty {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "PagerDuty";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let key = settings.secret("routing_key", "routing_key_file");
+        for old in ["service_key", "service_key_file"] {
+            if let Some(node) = settings.section.get(old) {
+                let help = "add an Events API v2 integration to the service and use its `routing_key`";
+                settings.diagnostics().error_with_help(&node.place, "Events API v1 is not built", help);
+            }
+        }
+        let node = settings.section.node();
+        let written = |key: &str| node.get(key).is_some_and(|node| !node.is_null());
+        if !["routing_key", "routing_key_file", "service_key", "service_key_file"].into_iter().any(written) {
+            settings.error(node, "one of `routing_key` and `routing_key_file` must be set");
+        }
+        let url_node = settings.or_global("url", "pagerduty_url");
+        let url = Secret::new(url_node.and_then(Node::as_str).unwrap_or(URL));
+        settings.check_url(&SecretSource::Inline(url.clone()), url_node);
+        let texts = texts(settings);
+        Some(Self { url, key: key?, texts })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let key = self.key.read().await?;
         let body = event::build(&self.texts, notification, &key);
         let secrets = [key];
-        self.client.send(Outgoing { secrets: &secrets, ..Outgoing::json(&self.url, body) }).await
+        client.send(Outgoing { secrets: &secrets, ..Outgoing::json(&self.url, body) }).await
     }
 
     fn judge(&self, answer: &Answer) -> Judged {
@@ -152,21 +142,6 @@ impl Posting for PagerDuty {
 fn names_the_key(body: &str) -> bool {
     let body = body.to_lowercase();
     body.contains("routing key") || body.contains("routing_key")
-}
-
-#[async_trait]
-impl Notifier for PagerDuty {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
-    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,15 @@
 //! `telegram`: messages by a bot.
 
 use async_trait::async_trait;
-use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-    Secret,
-};
+use breakwatch_plugin_api::{Field, Node, Notification, NotifierEntry, NotifyError, Receipt, Secret};
 use serde_json::{Value, json};
 
 use crate::clean::{clean, clip};
 use crate::email::escape_html;
-use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Judged, Outgoing, Posting, parse};
 use crate::layout::{Item, Message, Room, Tone};
 use crate::markdown::escape_of;
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::{Data, Text};
 
 /// Where the bot API is.
@@ -51,9 +48,9 @@ const FIELDS: &[Field] = &[
     field("parse_mode", "HTML, MarkdownV2, Markdown or nothing", "HTML", "The markup of `message`."),
     field("disable_notifications", "true or false", "false", "Whether the message comes without a sound."),
     field("api_url", "URL", API, "Where the bot API is."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -62,71 +59,21 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "telegram_configs",
     summary: "Posts to Telegram as a bot.",
     fields: FIELDS,
-    parse,
+    parse: parse::<Telegram>,
 };
 
 struct Telegram {
-    client: HttpClient,
     api: String,
     token: SecretSource,
     chat: SecretSource,
     thread: Option<u64>,
     texts: Texts,
     silent: bool,
-    send_resolved: bool,
 }
 
 struct Texts {
     message: Option<Text>,
     mode: Mode,
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    let telegram = checked(diagnostics, |diagnostics| read(node, context, diagnostics))?;
-    Some(Box::new(telegram))
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Telegram> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let token = settings.secret("bot_token", "bot_token_file");
-    let token = token.or_else(|| settings.global_secret("telegram_bot_token", "telegram_bot_token_file"));
-    // The chat's id is no secret.
-    let chat = match settings.section.string("chat_id").filter(|chat| chat != "0") {
-        Some(chat) => Some(SecretSource::Inline(Secret::new(chat))),
-        None => settings
-            .section
-            .get("chat_id_file")
-            .and_then(|node| SecretSource::file(node, &context.base_dir, diagnostics)),
-    };
-    settings.section.allow(["chat_id_file"]);
-    for (what, missing) in [("bot_token", token.is_none()), ("chat_id", chat.is_none())] {
-        let file = format!("{what}_file");
-        if missing && node.get(what).is_none() && node.get(&file).is_none() {
-            settings.error(node, &format!("one of `{what}` and `{file}` must be set"));
-        }
-    }
-    let api = settings.or_global("api_url", "telegram_api_url");
-    let url = api.and_then(Node::as_str).unwrap_or(API).trim_end_matches('/').to_owned();
-    settings.check_url(&SecretSource::Inline(Secret::new(&url)), api);
-    let texts = Texts {
-        message: settings.text_or("message", "telegram.default.message"),
-        mode: settings.section.choice("parse_mode", &MODES).unwrap_or(Mode::Html),
-    };
-    let thread = settings.section.integer("message_thread_id", 0..=u64::MAX).filter(|id| *id != 0);
-    let silent = settings.section.bool("disable_notifications").unwrap_or(false);
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(Telegram {
-        client: client?,
-        api: url,
-        token: token?,
-        chat: chat?,
-        thread,
-        texts,
-        silent,
-        send_resolved,
-    })
 }
 
 /// The text and what it is to be taken for. A user's text that is too long, or fails, gives way to ours: cutting
@@ -221,15 +168,45 @@ impl Telegram {
 
 #[async_trait]
 impl Posting for Telegram {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "Telegram";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let token = settings.secret("bot_token", "bot_token_file");
+        let token = token.or_else(|| settings.global_secret("telegram_bot_token", "telegram_bot_token_file"));
+        // The chat's id is no secret.
+        let chat = match settings.section.string("chat_id").filter(|chat| chat != "0") {
+            Some(chat) => Some(SecretSource::Inline(Secret::new(chat))),
+            None => settings.section.get("chat_id_file").and_then(|node| {
+                SecretSource::file(node, &settings.context.base_dir, settings.diagnostics())
+            }),
+        };
+        settings.section.allow(["chat_id_file"]);
+        let node = settings.section.node();
+        for (what, missing) in [("bot_token", token.is_none()), ("chat_id", chat.is_none())] {
+            let file = format!("{what}_file");
+            if missing && node.get(what).is_none() && node.get(&file).is_none() {
+                settings.error(node, &format!("one of `{what}` and `{file}` must be set"));
+            }
+        }
+        let api = settings.or_global("api_url", "telegram_api_url");
+        let url = api.and_then(Node::as_str).unwrap_or(API).trim_end_matches('/').to_owned();
+        settings.check_url(&SecretSource::Inline(Secret::new(&url)), api);
+        let texts = Texts {
+            message: settings.text_or("message", "telegram.default.message"),
+            mode: settings.section.choice("parse_mode", &MODES).unwrap_or(Mode::Html),
+        };
+        let thread = settings.section.integer("message_thread_id", 0..=u64::MAX).filter(|id| *id != 0);
+        let silent = settings.section.bool("disable_notifications").unwrap_or(false);
+        Some(Self { api: url, token: token?, chat: chat?, thread, texts, silent })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let (token, chat) = (self.token.read().await?, self.chat.read().await?);
         let url = Secret::new(format!("{}/bot{}/sendMessage", self.api, token.expose()));
         let body = self.payload(notification, chat.expose()).to_string().into_bytes();
         let secrets = [token];
-        let mut answer =
-            self.client.send(Outgoing { secrets: &secrets, ..Outgoing::json(&url, body) }).await?;
+        let mut answer = client.send(Outgoing { secrets: &secrets, ..Outgoing::json(&url, body) }).await?;
         // Telegram says how long to wait in the body.
         let wait = serde_json::from_str::<Value>(&answer.body).ok();
         let wait = wait.and_then(|value| value["parameters"]["retry_after"].as_u64());
@@ -260,28 +237,15 @@ impl Posting for Telegram {
     }
 }
 
-#[async_trait]
-impl Notifier for Telegram {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use breakwatch_plugin_api::Diagnostics;
     use std::time::Duration;
 
     use breakwatch_sim::receiver::{Answer as Reply, Receiver};
 
     use super::*;
+    use crate::http::Posted;
     use crate::testing::{
         TRANSITIONS, alert, all_escaped, build, context, golden, hostile, notification, poisoned, sample,
         texts,
@@ -291,8 +255,8 @@ mod tests {
         let settings =
             texts(&[("bot_token", "1:x"), ("chat_id", "-1"), ("parse_mode", mode), ("message", message)]);
         let diagnostics = Diagnostics::new();
-        let telegram = read(&settings, &context(), &diagnostics);
-        telegram.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted())).texts
+        let telegram = Posted::<Telegram>::read(&settings, &context(), &diagnostics);
+        telegram.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted())).posting.texts
     }
 
     #[test]

@@ -4,18 +4,15 @@
 //! message is ours.
 
 use async_trait::async_trait;
-use breakwatch_plugin_api::{
-    Diagnostics, Field, Node, Notification, Notifier, NotifierContext, NotifierEntry, NotifyError, Receipt,
-    Secret,
-};
+use breakwatch_plugin_api::{Field, Notification, NotifierEntry, NotifyError, Secret};
 use hmac::{Hmac, Mac};
 use reqwest::header::HeaderName;
 use sha2::Sha256;
 
 use crate::alertmanager_json;
-use crate::http::{Answer, HttpClient, Outgoing, Posting, deliver};
+use crate::http::{Answer, HttpClient, Outgoing, Posting, parse};
 use crate::ids::idempotency_key;
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, checked, field};
+use crate::settings::{HTTP_CONFIG, SENDS_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::{Data, Text};
 use crate::tree::Tree;
 
@@ -37,9 +34,9 @@ const FIELDS: &[Field] = &[
     ),
     field("hmac_secret_file", "file", "", "A file that holds the secret."),
     field("hmac_header", "text", SIGNATURE_HEADER, "The header that carries the signature."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "true", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_RESOLVED,
 ];
 
 /// The row in the table.
@@ -48,15 +45,13 @@ pub(crate) const ENTRY: NotifierEntry = NotifierEntry {
     section: "webhook_configs",
     summary: "Posts Alertmanager's JSON message, or your own, to a URL.",
     fields: FIELDS,
-    parse,
+    parse: parse::<Webhook>,
 };
 
 struct Webhook {
-    client: HttpClient,
     url: Url,
     body: Body,
     signing: Option<(String, SecretSource)>,
-    send_resolved: bool,
 }
 
 enum Url {
@@ -68,22 +63,6 @@ enum Body {
     Alertmanager { max_alerts: usize },
     Tree(Tree),
     Text { text: Text, content_type: String },
-}
-
-fn parse(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Box<dyn Notifier>> {
-    checked(diagnostics, |diagnostics| read(node, context, diagnostics))
-        .map(|it| Box::new(it) as Box<dyn Notifier>)
-}
-
-fn read(node: &Node, context: &NotifierContext, diagnostics: &Diagnostics) -> Option<Webhook> {
-    let mut settings = Settings::open(node, context, diagnostics)?;
-    let url = read_url(&mut settings);
-    let body = read_body(&mut settings);
-    let signing = read_signing(&mut settings);
-    let send_resolved = settings.send_resolved(true);
-    let client = settings.http_client();
-    settings.finish();
-    Some(Webhook { client: client?, url: url?, body, signing, send_resolved })
 }
 
 fn read_url(settings: &mut Settings<'_>) -> Option<Url> {
@@ -167,9 +146,17 @@ impl Webhook {
 
 #[async_trait]
 impl Posting for Webhook {
+    const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "the webhook";
 
-    async fn post(&self, notification: &Notification) -> Result<Answer, NotifyError> {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let url = read_url(settings);
+        let body = read_body(settings);
+        let signing = read_signing(settings);
+        Some(Self { url: url?, body, signing })
+    }
+
+    async fn post(&self, client: &HttpClient, notification: &Notification) -> Result<Answer, NotifyError> {
         let url = self.url(notification).await?;
         let (body, content_type) = self.body(notification);
         let mut headers = vec![
@@ -182,22 +169,7 @@ impl Posting for Webhook {
             headers.push((name.clone(), format!("sha256={}", sign(&secret, &body))));
             secrets.push(secret);
         }
-        self.client.send(Outgoing { headers, body, secrets: &secrets, ..Outgoing::post(&url) }).await
-    }
-}
-
-#[async_trait]
-impl Notifier for Webhook {
-    fn integration(&self) -> &'static str {
-        ENTRY.key
-    }
-
-    fn send_resolved(&self) -> bool {
-        self.send_resolved
-    }
-
-    async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        deliver(self, notification).await
+        client.send(Outgoing { headers, body, secrets: &secrets, ..Outgoing::post(&url) }).await
     }
 }
 

@@ -10,7 +10,7 @@ use super::message::Texts;
 use super::smtp::{Login, Security, Server};
 use super::{Email, tls};
 use crate::http::{LastGood, rustls_config};
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, TlsSettings, field};
+use crate::settings::{SENDS_NO_RESOLVED, SecretSource, Settings, TlsSettings, field};
 use crate::template::Text;
 
 /// Mail servers take their time: some wait many seconds before they greet a stranger. Less than the 30 s after which
@@ -41,7 +41,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("html", "template", "our layout", "The HTML part; set to nothing, it is left out."),
     field("threading", "mapping", "enabled", "`enabled: false` keeps mails about one group apart."),
     field("timeout", "duration", "25s", "How long one try may take in all."),
-    field("send_resolved", "true or false", "false", SEND_RESOLVED),
+    SENDS_NO_RESOLVED,
 ];
 
 /// Addresses that may be a template.

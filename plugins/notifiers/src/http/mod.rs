@@ -12,7 +12,9 @@ mod send;
 
 pub(crate) use self::answer::{Answer, Judged, excerpt};
 pub(crate) use self::config::HttpConfig;
-pub(crate) use self::deliver::{Posting, deliver};
+#[cfg(test)]
+pub(crate) use self::deliver::Posted;
+pub(crate) use self::deliver::{Posting, parse};
 pub(crate) use self::dns::LastGood;
 pub(crate) use self::retry_after::capped;
 pub(crate) use self::send::{HttpClient, Outgoing, base64, chain};

@@ -1,8 +1,9 @@
 use breakwatch_model::AlertStatus;
-use breakwatch_plugin_api::TransitionKind;
+use breakwatch_plugin_api::{Diagnostics, TransitionKind};
 use serde_json::Value;
 
 use super::*;
+use crate::http::Posted;
 use crate::testing::{
     TRANSITIONS, alert, build, context, golden_json, hostile, list, map, notification, poisoned, sample,
     text, texts,
@@ -10,9 +11,13 @@ use crate::testing::{
 
 fn event(settings: &Node, notification: &Notification) -> Value {
     let diagnostics = Diagnostics::new();
-    let read = read(settings, &context(), &diagnostics);
+    let read = Posted::<PagerDuty>::read(settings, &context(), &diagnostics);
     let pagerduty = read.unwrap_or_else(|| panic!("{:?}", diagnostics.into_sorted()));
-    let body = event::build(&pagerduty.texts, notification, &Secret::new("0123456789abcdef0123456789abcdef"));
+    let body = event::build(
+        &pagerduty.posting.texts,
+        notification,
+        &Secret::new("0123456789abcdef0123456789abcdef"),
+    );
     serde_json::from_slice(&body).unwrap()
 }
 

@@ -19,8 +19,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Keys of every integration that the router reads.
 const ROUTER_KEYS: [&str; 1] = ["transitions"];
 
-/// The settings every integration has, for its documentation.
-pub(crate) const SEND_RESOLVED: &str = "Whether messages about the end of an alert are sent.";
+/// What `send_resolved` means.
+const SEND_RESOLVED: &str = "Whether messages about the end of an alert are sent.";
 
 /// Documents a setting.
 pub(crate) const fn field(
@@ -31,6 +31,19 @@ pub(crate) const fn field(
 ) -> Field {
     Field { name, kind, default, help }
 }
+
+/// `timeout`, for its documentation.
+pub(crate) const TIMEOUT: Field = field("timeout", "duration", "10s", "How long one try may take in all.");
+
+/// `http_config`, for its documentation.
+pub(crate) const HTTP_CONFIG: Field =
+    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus.");
+
+/// `send_resolved` where ends are told unless it says otherwise, for its documentation.
+pub(crate) const SENDS_RESOLVED: Field = field("send_resolved", "true or false", "true", SEND_RESOLVED);
+
+/// `send_resolved` where ends are told only if it says so.
+pub(crate) const SENDS_NO_RESOLVED: Field = field("send_resolved", "true or false", "false", SEND_RESOLVED);
 
 /// Runs `read` with findings of its own and passes them on; gives nothing if there was an error among them.
 pub(crate) fn checked<T>(

@@ -4,7 +4,7 @@ use breakwatch_plugin_api::{Diagnostics, Field, Node, NotifierContext, Secret, S
 
 use super::Slack;
 use super::payload::{ActionText, ConfirmText, FieldText, Texts};
-use crate::settings::{SEND_RESOLVED, SecretSource, Settings, field};
+use crate::settings::{HTTP_CONFIG, SENDS_NO_RESOLVED, SecretSource, Settings, TIMEOUT, field};
 use crate::template::Text;
 
 /// Where a bot posts.
@@ -63,9 +63,9 @@ pub(super) const FIELDS: &[Field] = &[
         "Buttons: `type`, `text`, `url`, `style`, `name`, `value`.",
     ),
     field("mrkdwn_in", "list of texts", "fallback, pretext, text", "Where Slack's markup counts."),
-    field("timeout", "duration", "10s", "How long one try may take in all."),
-    field("http_config", "mapping", "", "Authorization, proxy, TLS and headers, as in Prometheus."),
-    field("send_resolved", "true or false", "false", SEND_RESOLVED),
+    TIMEOUT,
+    HTTP_CONFIG,
+    SENDS_NO_RESOLVED,
 ];
 
 /// Where messages go.

@@ -37,7 +37,7 @@ async fn send(settings: Node, notification: &Notification) -> breakwatch_sim::re
     receiver.wait_for(1, Duration::from_secs(30)).await.unwrap().remove(0)
 }
 
-use breakwatch_plugin_api::NodeKind;
+use breakwatch_plugin_api::{Node, NodeKind};
 
 #[tokio::test]
 async fn the_request_is_complete_and_signed() {

@@ -84,6 +84,11 @@ async fn a_refusal_for_size_is_met_with_a_shorter_message_once() {
         let mut big = sample(None);
         big.alerts[0].annotations = big.alerts[0].annotations.with("evidence", "x ".repeat(3000));
         let result = notifier.notify(&big).await;
+        if case.kind == "heartbeat" {
+            // Nothing is as short as a ping.
+            assert!(matches!(result, Err(NotifyError::Rejected(_))));
+            continue;
+        }
         let sizes: Vec<usize> = receiver.requests().iter().map(|request| request.body.len()).collect();
         if case.kind == "alertmanager" {
             // What is forwarded must not be changed: another daemon would see other alerts.
@@ -91,7 +96,7 @@ async fn a_refusal_for_size_is_met_with_a_shorter_message_once() {
             continue;
         }
         result.unwrap_or_else(|error| panic!("{}: {error}", case.kind));
-        assert!(sizes.len() == 2 && (sizes[1] < sizes[0] || sizes[0] == 0), "{}: {sizes:?}", case.kind);
+        assert!(sizes.len() == 2 && sizes[1] < sizes[0], "{}: {sizes:?}", case.kind);
     }
 }
 
