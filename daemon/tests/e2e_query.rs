@@ -217,3 +217,34 @@ fn contains(path: &str, ours: &Value, theirs: &Value) {
         }
     }
 }
+
+#[test]
+fn statistics_have_the_names_and_the_counts_of_prometheus() {
+    let bench = Bench::new(CONFIG);
+    let daemon = bench.start();
+    let now = remote::now();
+    let body = encode(&series(now), &[]);
+    assert_eq!(write(&daemon.url, Some(&token(&bench)), &body), (204, String::new()));
+    let plain = ask(&daemon.url, false, "/api/v1/query", "query=temperature").1;
+    assert!(plain["data"].get("stats").is_none(), "{plain}");
+    let prometheus = Prometheus::start();
+    if let Some(prometheus) = &prometheus {
+        assert_eq!(write(&prometheus.url(), None, &body).0, 204);
+    }
+    let range = format!("start={}&end={now}&step=15", now - 600);
+    for (path, form) in [
+        ("/api/v1/query", format!("query=temperature&time={now}&stats=true")),
+        ("/api/v1/query", format!("query=sum%28rate%28requests_total%5B2m%5D%29%29&time={now}&stats=true")),
+        ("/api/v1/query_range", format!("query=temperature&{range}&stats=true")),
+        ("/api/v1/query_range", format!("query=rate%28requests_total%5B2m%5D%29&{range}&stats=true")),
+    ] {
+        let ours = ask(&daemon.url, false, path, &form).1["data"]["stats"].clone();
+        assert!(ours["samples"]["totalQueryableSamples"].as_u64() > Some(2), "{path}?{form}: {ours}");
+        assert!(ours["timings"]["execTotalTime"].as_f64() > Some(0.0), "{path}?{form}: {ours}");
+        let Some(prometheus) = &prometheus else { continue };
+        let theirs = ask(&prometheus.url(), false, path, &form).1["data"]["stats"].clone();
+        contains("timings", &ours["timings"], &theirs["timings"]);
+        let total = |stats: &Value| stats["samples"]["totalQueryableSamples"].clone();
+        assert_eq!(total(&ours), total(&theirs), "{path}?{form}");
+    }
+}

@@ -19,7 +19,7 @@ use breakwatch_model::{CancelToken, Queryable, Timestamp};
 pub use annotation::Annotations;
 pub use error::{ErrorType, QueryError};
 pub use prepared::Prepared;
-pub use value::{QueryResult, Series, Value, VectorSample};
+pub use value::{QueryResult, SampleCounts, Series, Value, VectorSample};
 
 use crate::ast::ValueType;
 use crate::parser::ParseOptions;
@@ -106,7 +106,7 @@ impl Engine {
     ) -> Result<QueryResult, QueryError> {
         let evaluator = Evaluator::new(&self.options, store, query, Grid::instant(at.0), cancel);
         let value = evaluator.instant(query.root())?;
-        Ok(QueryResult { value, annotations: evaluator.into_annotations() })
+        Ok(evaluator.finish(value))
     }
 
     /// The values of the query from `start` to `end`, every `step`.
@@ -133,7 +133,7 @@ impl Engine {
         let grid = self.grid(start, end, step)?;
         let evaluator = Evaluator::new(&self.options, store, query, grid, cancel);
         let value = evaluator.range(query.root())?;
-        Ok(QueryResult { value, annotations: evaluator.into_annotations() })
+        Ok(evaluator.finish(value))
     }
 
     fn grid(&self, start: Timestamp, end: Timestamp, step: Duration) -> Result<Grid, QueryError> {

@@ -24,8 +24,8 @@ mod value_type;
 pub use ast::Expr;
 pub use ast_json::to_json;
 pub use engine::{
-    Annotations, Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult, Series, Value,
-    VectorSample,
+    Annotations, Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult, SampleCounts, Series,
+    Value, VectorSample,
 };
 pub use parser::{ParseError, ParseOptions, parse, parse_selector, parse_with};
 pub use pretty::pretty;

@@ -35,12 +35,12 @@ use std::sync::Arc;
 use breakwatch_model::{CancelToken, Queryable, Sample, Selector, Timestamp};
 
 use super::EngineOptions;
-use super::annotation::{Annotations, Collected, Severity};
+use super::annotation::{Collected, Severity};
 use super::error::QueryError;
 use super::plan::QueryTimes;
 use super::plan::{MatrixSource, Plan, Vector};
 use super::prepared::Prepared;
-use super::value::{Series, Value, VectorSample};
+use super::value::{QueryResult, SampleCounts, Series, Value, VectorSample};
 use crate::ast::AtModifier;
 use crate::span::Span;
 pub(super) use column::Grid;
@@ -62,8 +62,11 @@ pub(super) struct Evaluator<'a> {
     times: QueryTimes,
     cancel: &'a CancelToken,
     annotations: RefCell<Collected>,
-    /// How many samples are held in memory.
+    /// How many samples are held in memory, and how many were at most.
     held: Cell<usize>,
+    peak: Cell<usize>,
+    /// How many samples selectors gave.
+    looked_at: Cell<u64>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -87,11 +90,15 @@ impl<'a> Evaluator<'a> {
             cancel,
             annotations: RefCell::default(),
             held: Cell::new(0),
+            peak: Cell::new(0),
+            looked_at: Cell::new(0),
         }
     }
 
-    pub(super) fn into_annotations(self) -> Annotations {
-        self.annotations.into_inner().finish(self.query.text())
+    /// The result with what is known of its making.
+    pub(super) fn finish(self, value: Value) -> QueryResult {
+        let samples = SampleCounts { queryable: self.looked_at.get(), peak: self.peak.get() };
+        QueryResult { value, annotations: self.annotations.into_inner().finish(self.query.text()), samples }
     }
 
     /// The value at the one time of the grid.
@@ -180,7 +187,13 @@ impl<'a> Evaluator<'a> {
             return Err(QueryError::too_many_samples());
         }
         self.held.set(held);
+        self.peak.set(self.peak.get().max(held));
         Ok(())
+    }
+
+    /// Counts samples that a selector has given.
+    fn look_at(&self, samples: usize) {
+        self.looked_at.set(self.looked_at.get() + samples as u64);
     }
 
     fn release(&self, samples: usize) {

@@ -11,6 +11,17 @@ pub struct QueryResult {
     pub value: Value,
     /// Warnings and infos.
     pub annotations: Annotations,
+    /// How much was looked at.
+    pub samples: SampleCounts,
+}
+
+/// How many samples a query has needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SampleCounts {
+    /// Samples that selectors gave: one per series and evaluation time, for ranges all those of each window.
+    pub queryable: u64,
+    /// The most samples of results held in memory at once.
+    pub peak: usize,
 }
 
 /// A value of the query language.

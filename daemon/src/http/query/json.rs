@@ -1,10 +1,11 @@
 //! Answers of the query API, written straight into the body: ten thousand series are not worth a tree of values.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use breakwatch_model::{Labels, Sample, Timestamp};
 use breakwatch_promql::number::write_value;
-use breakwatch_promql::{Annotations, QueryResult, Value};
+use breakwatch_promql::{Annotations, QueryResult, SampleCounts, Value};
 
 /// Prometheus sends at most this many annotations of each kind.
 const MAX_ANNOTATIONS: usize = 10;
@@ -12,15 +13,31 @@ const MAX_ANNOTATIONS: usize = 10;
 /// The warning of an answer that a limit has cut.
 pub(in crate::http) const TRUNCATED: &str = "results truncated due to limit";
 
-/// The whole answer; `limit` (0: none) bounds the number of series.
+/// How long the parts of a query took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timings {
+    /// Reading the query.
+    pub(super) preparation: Duration,
+    /// Waiting for a thread.
+    pub(super) queue: Duration,
+    /// Evaluating, sorting included.
+    pub(super) evaluation: Duration,
+    /// All of it.
+    pub(super) total: Duration,
+}
+
+/// The whole answer; `limit` (0: none) bounds the number of series. With `timings` the answer has statistics.
 #[must_use]
-pub(in crate::http) fn answer(result: QueryResult, limit: usize) -> Vec<u8> {
+pub(super) fn answer(result: QueryResult, limit: usize, timings: Option<Timings>) -> Vec<u8> {
     let mut annotations = result.annotations;
     let mut out = String::with_capacity(1024);
     out.push_str(r#"{"status":"success","data":{"resultType":""#);
     out.push_str(result.value.type_name());
     out.push_str(r#"","result":"#);
     let cut = write_result(&mut out, &result.value, limit);
+    if let Some(timings) = timings {
+        write_stats(&mut out, timings, result.samples);
+    }
     out.push('}');
     if cut {
         annotations.warnings.push(TRUNCATED.to_owned());
@@ -28,6 +45,22 @@ pub(in crate::http) fn answer(result: QueryResult, limit: usize) -> Vec<u8> {
     write_annotations(&mut out, &annotations);
     out.push('}');
     out.into_bytes()
+}
+
+/// Statistics under the names Prometheus gives them. Sorting is part of the evaluation here.
+fn write_stats(out: &mut String, timings: Timings, samples: SampleCounts) {
+    let stats = serde_json::json!({
+        "timings": {
+            "evalTotalTime": (timings.preparation + timings.evaluation).as_secs_f64(),
+            "resultSortTime": 0,
+            "queryPreparationTime": timings.preparation.as_secs_f64(),
+            "innerEvalTime": timings.evaluation.as_secs_f64(),
+            "execQueueTime": timings.queue.as_secs_f64(),
+            "execTotalTime": timings.total.as_secs_f64(),
+        },
+        "samples": { "totalQueryableSamples": samples.queryable, "peakSamples": samples.peak },
+    });
+    let _ = write!(out, r#","stats":{stats}"#);
 }
 
 /// Writes the value; says whether the limit cut something.
@@ -151,8 +184,9 @@ mod tests {
         let sample = |t, v| VectorSample { labels: labels.clone(), sample: Sample::new(Timestamp(t), v) };
         let value =
             Value::Vector(vec![sample(1_700_000_000_120, 0.1), sample(4000, f64::INFINITY), sample(5, 1e21)]);
-        let result = QueryResult { value, annotations: Annotations::default() };
-        let body: serde_json::Value = serde_json::from_slice(&answer(result, 2)).unwrap();
+        let result =
+            QueryResult { value, annotations: Annotations::default(), samples: SampleCounts::default() };
+        let body: serde_json::Value = serde_json::from_slice(&answer(result, 2, None)).unwrap();
         assert_eq!(body["data"]["result"][0]["value"][0].to_string(), "1700000000.12");
         assert_eq!(body["data"]["result"][0]["value"][1], "0.1");
         assert_eq!(body["data"]["result"][1]["value"], serde_json::json!([4, "+Inf"]));
@@ -164,8 +198,9 @@ mod tests {
     #[test]
     fn a_scalar_is_what_grafana_expects_of_its_test_query() {
         let value = Value::Scalar(Sample::new(Timestamp(4000), 2.0));
-        let result = QueryResult { value, annotations: Annotations::default() };
-        let text = String::from_utf8(answer(result, 0)).unwrap();
+        let result =
+            QueryResult { value, annotations: Annotations::default(), samples: SampleCounts::default() };
+        let text = String::from_utf8(answer(result, 0, None)).unwrap();
         assert_eq!(text, r#"{"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}"#);
     }
 }

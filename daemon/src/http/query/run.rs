@@ -1,9 +1,9 @@
 //! Evaluates a query away from the async threads, with a time limit, and gives up when the asker is gone.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use breakwatch_model::{CancelToken, Queryable};
+use breakwatch_model::{CancelToken, Clock, Queryable};
 use breakwatch_promql::{Engine, EngineOptions, ErrorType, Prepared, QueryError, QueryResult};
 
 use super::json;
@@ -20,14 +20,19 @@ pub(in crate::http) struct Asked {
     engine: Arc<Engine>,
     timeout: Duration,
     limit: usize,
+    /// When the request came, how long its query took to read, and whether to say so.
+    begun: Instant,
+    preparation: Duration,
+    stats: bool,
 }
 
 impl Asked {
-    /// Reads `query`, `timeout`, `limit` and `lookback_delta`.
+    /// Reads `query`, `timeout`, `limit`, `lookback_delta` and `stats`.
     ///
     /// # Errors
     /// What is wrong with them.
     pub(in crate::http) fn read(params: &Params, shared: &Shared) -> Result<Self, ApiError> {
+        let begun = shared.clock.monotonic();
         let limit = params.limit()?;
         let timeout = params.duration("timeout")?.map_or(TIMEOUT, |asked| asked.min(TIMEOUT));
         let engine = match params.duration("lookback_delta")? {
@@ -40,8 +45,14 @@ impl Asked {
         let text = params.get("query").unwrap_or("");
         let query =
             engine.prepare(text).map_err(|error| super::params::invalid("query", &error.to_string()))?;
-        Ok(Self { query, engine, timeout, limit })
+        let preparation = since(begun, &*shared.clock);
+        let stats = params.get("stats").is_some_and(|wanted| !wanted.is_empty());
+        Ok(Self { query, engine, timeout, limit, begun, preparation, stats })
     }
+}
+
+fn since(begun: Instant, clock: &dyn Clock) -> Duration {
+    clock.monotonic().saturating_duration_since(begun)
 }
 
 /// Stops the evaluation when it is dropped: the handler's future is dropped when its client goes away.
@@ -67,9 +78,18 @@ pub(in crate::http) async fn evaluate(
     let cancel = CancelToken::new();
     let guard = CancelOnDrop(cancel.clone());
     let (store, worker_cancel, timeout) = (shared.queryable(), cancel.clone(), asked.timeout);
+    let clock = Arc::clone(&shared.clock);
     let work = tokio::task::spawn_blocking(move || {
+        let started = clock.monotonic();
+        let queue = started.saturating_duration_since(asked.begun).saturating_sub(asked.preparation);
         let result = ask(&asked.engine, &*store, &asked.query, &worker_cancel)?;
-        Ok::<_, QueryError>(json::answer(result, asked.limit))
+        let timings = json::Timings {
+            preparation: asked.preparation,
+            queue,
+            evaluation: since(started, &*clock),
+            total: since(asked.begun, &*clock),
+        };
+        Ok::<_, QueryError>(json::answer(result, asked.limit, asked.stats.then_some(timings)))
     });
     tokio::pin!(work);
     let ended = tokio::select! {

@@ -87,9 +87,11 @@ impl Evaluator<'_> {
         while let Some(index) = set.next_series()? {
             self.check()?;
             values.fill(ABSENT);
-            if !fill_last(set.as_mut(), &shifted, lookback, &mut chunk, value, &mut values)? {
+            let found = fill_last(set.as_mut(), &shifted, lookback, &mut chunk, value, &mut values)?;
+            if found == 0 {
                 continue;
             }
+            self.look_at(found);
             let Some(entry) = selector.series.get(index) else { continue };
             sink(Column { meta: self.meta(&entry.labels, drop), values: &mut values })?;
         }
@@ -109,6 +111,7 @@ impl Evaluator<'_> {
         let range = TimeRange::lookback(Timestamp(at), self.options.lookback);
         let mut found = Vec::with_capacity(selector.series.len());
         self.store.last_samples(selector, range, self.cancel, &mut found)?;
+        self.look_at(found.len());
         let mut values = vec![ABSENT; grid.len()];
         for (index, sample) in found {
             let Some(entry) = selector.series.get(index) else { continue };
@@ -146,7 +149,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// Fills a column from a series' samples, reading each once; `false` if no time has a sample.
+/// Fills a column from a series' samples, reading each once; gives how many times have a sample.
 fn fill_last(
     set: &mut dyn SeriesSet,
     grid: &Grid,
@@ -154,14 +157,14 @@ fn fill_last(
     chunk: &mut Vec<Sample>,
     value: impl Fn(&Sample) -> f64 + Copy,
     values: &mut [f64],
-) -> Eval<bool> {
-    let (mut step, mut last, mut any) = (0, None::<Sample>, false);
+) -> Eval<usize> {
+    let (mut step, mut last, mut found) = (0, None::<Sample>, 0);
     loop {
         chunk.clear();
         let more = set.next_chunk(chunk)?;
         for sample in chunk.iter() {
             while step < values.len() && grid.time(step) < sample.t.0 {
-                any |= fill_one(values, step, grid, lookback, last.as_ref(), value);
+                found += usize::from(fill_one(values, step, grid, lookback, last.as_ref(), value));
                 step += 1;
             }
             last = Some(*sample);
@@ -171,9 +174,9 @@ fn fill_last(
         }
     }
     for step in step..values.len() {
-        any |= fill_one(values, step, grid, lookback, last.as_ref(), value);
+        found += usize::from(fill_one(values, step, grid, lookback, last.as_ref(), value));
     }
-    Ok(any)
+    Ok(found)
 }
 
 fn fill_one(

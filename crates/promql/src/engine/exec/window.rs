@@ -52,17 +52,19 @@ pub(super) struct Windows<'w> {
     /// How many samples of the series have left `samples`.
     gone: usize,
     most: usize,
+    /// How many samples the windows had so far, those of overlaps counted each time.
+    given: usize,
 }
 
 impl<'w> Windows<'w> {
     /// Windows over samples that are all there.
     pub(super) const fn over(frame: Frame, samples: Vec<Sample>) -> Self {
-        Self { frame, source: None, samples, head: 0, tail: 0, gone: 0, most: usize::MAX }
+        Self { frame, source: None, samples, head: 0, tail: 0, gone: 0, most: usize::MAX, given: 0 }
     }
 
     fn reading(frame: Frame, source: &'w mut dyn SeriesSet, mut buffer: Vec<Sample>, most: usize) -> Self {
         buffer.clear();
-        Self { frame, source: Some(source), samples: buffer, head: 0, tail: 0, gone: 0, most }
+        Self { frame, source: Some(source), samples: buffer, head: 0, tail: 0, gone: 0, most, given: 0 }
     }
 
     /// The end of a step's window.
@@ -91,6 +93,7 @@ impl<'w> Windows<'w> {
         while self.samples.get(self.tail).is_some_and(|sample| sample.t.0 <= to) {
             self.tail += 1;
         }
+        self.given += self.tail - self.head;
         Ok((self.gone + self.head, self.samples.get(self.head..self.tail).unwrap_or_default()))
     }
 
@@ -177,6 +180,7 @@ impl Evaluator<'_> {
             let Some(entry) = selector.series.get(index) else { continue };
             let mut windows = Windows::reading(frame, set.as_mut(), std::mem::take(&mut buffer), most);
             sink(self.meta(&entry.labels, false), &mut windows)?;
+            self.look_at(windows.given);
             buffer = windows.samples;
         }
         Ok(())
