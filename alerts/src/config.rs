@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use breakwatch_plugin_api::{Diagnostics, Node, Place, Section};
 
-pub use inhibit::InhibitRule;
+pub use inhibit::{InhibitRule, Sources};
 pub use maintenance::{Maintenance, Recurrence};
 pub use receiver::{Integration, RateLimit, Receiver, Transitions};
 pub use route::{EscalationStep, GroupBy, Route};

@@ -64,11 +64,12 @@ pub(super) fn render(config: &Config) -> String {
     }
     out.push_str("route:\n");
     route(&mut out, &config.route, None, 1);
-    if !config.inhibit_rules.is_empty() {
+    // Rules with several sources are newer than most of Alertmanager's clients, which refuse the whole for them.
+    let single = |rule: &&InhibitRule| rule.sources.len() == 1;
+    let mut rules = config.inhibit_rules.iter().filter(single).peekable();
+    if rules.peek().is_some() {
         out.push_str("inhibit_rules:\n");
-        for rule in &config.inhibit_rules {
-            inhibit_rule(&mut out, rule);
-        }
+        rules.for_each(|rule| inhibit_rule(&mut out, rule));
     }
     let source = config.source.as_ref();
     for key in ["time_intervals", "mute_time_intervals"] {
@@ -138,12 +139,13 @@ fn route(out: &mut String, route: &Route, parent: Option<&Route>, depth: usize) 
 }
 
 fn inhibit_rule(out: &mut String, rule: &InhibitRule) {
+    let [source] = rule.sources.as_slice() else { return };
     let mut text = String::new();
-    for (key, matchers) in [("source_matchers", &rule.source), ("target_matchers", &rule.target)] {
+    for (key, matchers) in [("source_matchers", &source.matchers), ("target_matchers", &rule.target)] {
         let texts: Vec<String> = matchers.iter().map(|m| quoted(&crate::text::matcher(m))).collect();
         let _ = writeln!(text, "    {key}: [{}]", texts.join(", "));
     }
-    let equal: Vec<String> = rule.equal.iter().map(|name| quoted(name)).collect();
+    let equal: Vec<String> = source.equal.iter().map(|name| quoted(name)).collect();
     let _ = writeln!(text, "    equal: [{}]", equal.join(", "));
     dash(out, &text, 1);
 }

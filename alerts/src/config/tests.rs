@@ -281,3 +281,80 @@ fn the_way_back_to_alertmanager_hides_secrets_and_our_additions() {
     assert_eq!(keys(&again), keys(&config));
     assert!(Config::empty().to_alertmanager_yaml().contains("group_by: [\"check\"]"));
 }
+
+#[test]
+fn a_receiver_of_alertmanagers_that_is_not_built_is_refused_with_a_way_out() {
+    for section in [
+        "incidentio_configs",
+        "jira_configs",
+        "mattermost_configs",
+        "msteams_configs",
+        "opsgenie_configs",
+        "pushover_configs",
+        "rocketchat_configs",
+        "sns_configs",
+        "victorops_configs",
+        "webex_configs",
+        "wechat_configs",
+    ] {
+        let text = format!("route: {{receiver: a}}\nreceivers: [{{name: a, {section}: [{{send_resolved: true}}]}}]");
+        let found = read(&text).unwrap_err().join("\n");
+        assert!(found.contains(&format!("test.yml:2:23: receivers[0].{section}: `{section}` is not built")), "{found}");
+        assert!(found.contains("use `webhook_configs` with a template body"), "{found}");
+    }
+}
+
+#[test]
+fn every_global_setting_of_alertmanager_is_known() {
+    let text = "
+global:
+  resolve_timeout: 5m
+  http_config: { follow_redirects: true }
+  smtp_from: a@example.org
+  smtp_hello: example.org
+  smtp_smarthost: localhost:25
+  smtp_auth_username: u
+  smtp_auth_password: p
+  smtp_auth_identity: i
+  smtp_auth_secret: s
+  smtp_require_tls: true
+  smtp_tls_config: { insecure_skip_verify: false }
+  slack_api_url: https://hooks.slack.com/x
+  slack_app_token: xoxb
+  slack_app_url: https://slack.com/api/chat.postMessage
+  victorops_api_key: k
+  victorops_api_url: https://v.example.org/
+  pagerduty_url: https://events.pagerduty.com/v2/enqueue
+  opsgenie_api_key: k
+  opsgenie_api_url: https://o.example.org/
+  wechat_api_url: https://w.example.org/
+  wechat_api_secret: s
+  wechat_api_corp_id: c
+  telegram_api_url: https://api.telegram.org
+  telegram_bot_token: t
+  webex_api_url: https://webex.example.org/
+  jira_api_url: https://jira.example.org/
+  rocketchat_api_url: https://rc.example.org/
+  rocketchat_token: t
+  rocketchat_token_id: i
+route: { receiver: a }
+receivers: [ { name: a } ]
+";
+    if let Err(found) = read(text) {
+        panic!("{found:#?}");
+    }
+}
+
+#[test]
+fn several_sources_of_an_inhibition() {
+    let head = "route: {receiver: a}\nreceivers: [{name: a}]\ndefault_inhibit_rules: false\n";
+    let rule = "sources: [{matchers: [a=1], equal: [x]}, {source_matchers: [b=2]}], target_matchers: [c=3]";
+    let config = read(&format!("{head}inhibit_rules: [{{{rule}}}]")).unwrap();
+    let sources = &config.inhibit_rules[0].sources;
+    assert_eq!(sources.len(), 2);
+    assert_eq!((sources[0].matchers.len(), sources[1].matchers.len(), sources[0].equal.len()), (1, 1, 1));
+    let yaml = config.to_alertmanager_yaml();
+    assert!(!yaml.contains("inhibit_rules"), "most of Alertmanager's clients do not know them:\n{yaml}");
+    let mixed = format!("{head}inhibit_rules: [{{{rule}, source_matchers: [d=4]}}]");
+    assert!(read(&mixed).unwrap_err()[0].contains("in the place of `source_matchers`"));
+}

@@ -190,3 +190,28 @@ fn a_reload_that_changes_nothing_repeats_nothing() {
     }
     assert_eq!(sim.lines(), [""; 0]);
 }
+
+#[test]
+fn a_rule_with_several_sources_holds_while_one_of_every_kind_fires() {
+    let mut sim = Sim::new(
+        "
+route: { receiver: ops, group_by: [alertname, app], group_wait: 0s, group_interval: 10s }
+receivers: [ { name: ops, webhook_configs: [ {} ] } ]
+inhibit_rules:
+  - target_matchers: [alertname=NoData]
+    sources:
+      - { matchers: [alertname=Down, app=parser], equal: [cluster] }
+      - { matchers: [alertname=Down, app=writer], equal: [zone] }
+",
+    );
+    let writer = "alertname=Down app=writer cluster=b zone=z";
+    sim.post(&["alertname=Down app=parser cluster=a", writer]);
+    sim.post(&["alertname=NoData cluster=a zone=z", "alertname=NoData cluster=b zone=z app=x"]);
+    sim.run_to(20.0);
+    let lines =
+        |sim: &mut Sim| sim.lines().into_iter().filter(|line| line.contains("NoData")).collect::<Vec<_>>();
+    assert_eq!(lines(&mut sim), ["0 ops/webhook[0] firing +NoData"], "no parser is down in cluster b");
+    sim.post(&[&format!("-{writer}")]);
+    sim.run_to(60.0);
+    assert_eq!(lines(&mut sim), ["30 ops/webhook[0] firing +NoData"], "a source of one kind is not enough");
+}
