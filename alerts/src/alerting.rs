@@ -13,6 +13,7 @@
 //! lets messages go out undurably: a page that may be repeated is better than none.
 
 mod affected;
+mod clock;
 mod digest;
 mod explain;
 mod flush;

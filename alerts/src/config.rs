@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use breakwatch_model::Timestamp;
 use breakwatch_plugin_api::{Diagnostics, Node, Place, Section};
 
 pub use inhibit::{InhibitRule, Sources};
@@ -26,7 +27,7 @@ pub use maintenance::{Maintenance, Recurrence};
 pub use receiver::{Integration, RateLimit, Receiver, Transitions};
 pub use route::{EscalationStep, GroupBy, Route};
 
-use crate::time_interval::TimeInterval;
+use crate::time_interval::{TimeInterval, any_contains};
 
 /// How long an alert that came without an end is believed, unless it is confirmed again (Alertmanager's default).
 pub(crate) const DEFAULT_RESOLVE_TIMEOUT: Duration = Duration::from_secs(300);
@@ -123,6 +124,22 @@ impl Config {
     #[must_use]
     pub fn to_alertmanager_yaml(&self) -> String {
         render::render(self)
+    }
+
+    /// What in the configuration keeps a route quiet at a moment, in words: the time intervals.
+    #[must_use]
+    pub fn muted_by_time(&self, route: &Route, at: Timestamp) -> Option<String> {
+        let holds = |name: &&Arc<str>| {
+            self.time_intervals.get(*name).is_some_and(|intervals| any_contains(intervals, at))
+        };
+        if let Some(name) = route.mute_time_intervals.iter().find(holds) {
+            return Some(format!("muted by time interval {name}"));
+        }
+        let active = &route.active_time_intervals;
+        if !active.is_empty() && !active.iter().any(|name| holds(&name)) {
+            return Some(format!("outside of the active time intervals {}", active.join(", ")));
+        }
+        None
     }
 
     /// A receiver by name.

@@ -72,6 +72,16 @@ impl Inhibitor {
         }
     }
 
+    /// The wall clock was moved by so many milliseconds.
+    pub(crate) fn clock_jumped(&mut self, by: i64) {
+        let indexes = self.rules.iter_mut().flat_map(|rule| &mut rule.sources);
+        for source in indexes.flat_map(|index| index.found.values_mut()).flat_map(BTreeMap::values_mut) {
+            if source.until < Timestamp::MAX {
+                source.until = Timestamp(source.until.0.saturating_add(by));
+            }
+        }
+    }
+
     /// Forgets an alert.
     pub(crate) fn forget(&mut self, labels: &Labels) {
         let fingerprint = labels.fingerprint();

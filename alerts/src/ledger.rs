@@ -185,6 +185,11 @@ pub enum Event {
         /// By whom.
         by: String,
     },
+    /// The machine's clock was set, or the machine has slept.
+    ClockSet {
+        /// By how many milliseconds.
+        by_ms: i64,
+    },
     /// A silence was set, changed or expired.
     Silence {
         /// Its id.
@@ -233,6 +238,7 @@ impl std::fmt::Display for Event {
             Self::Acknowledged { by, comment } if comment.is_empty() => write!(f, "acknowledged by {by}"),
             Self::Acknowledged { by, comment } => write!(f, "acknowledged by {by}: {comment}"),
             Self::Unacknowledged { by } => write!(f, "acknowledgement taken back by {by}"),
+            Self::ClockSet { by_ms } => write!(f, "the clock was moved by {:.1} s", *by_ms as f64 / 1000.0),
             Self::Silence { id, change, by } => write!(f, "silence {id} {change} by {by}"),
         }
     }

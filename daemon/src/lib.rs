@@ -18,6 +18,7 @@ pub mod export;
 pub mod guarded_store;
 pub mod health;
 pub mod http;
+pub mod jumps;
 pub mod open_files;
 pub mod recovery;
 pub mod reload;

@@ -14,7 +14,6 @@ use crate::group::{EMPTY_GROUP_KEPT, Group};
 use crate::inhibit::LINGER;
 use crate::ledger::{Event, Record};
 use crate::silence::Holding;
-use crate::time_interval::any_contains;
 
 /// An alert of a group as it stands at the moment of looking.
 pub(super) struct Member {
@@ -79,7 +78,7 @@ impl Alerting {
 
     /// What keeps alerts of a route quiet now, looked up once for all of them.
     pub(super) fn quieting(&self, route: &Route, now: Timestamp) -> Quieting<'_> {
-        Quieting { by_time: self.muted_by_time(route, now), silences: self.silences.holding(now) }
+        Quieting { by_time: self.config.muted_by_time(route, now), silences: self.silences.holding(now) }
     }
 
     /// One alert of a group as it stands.
@@ -101,21 +100,6 @@ impl Alerting {
         };
         let quiet = by.by_time.clone().or_else(by_inhibition).or_else(by_silence).or_else(by_dependency);
         Some(Member { fp, firing: stored.firing(now), leaver, quiet, breaker: stored.breaker().is_some() })
-    }
-
-    /// The time interval that keeps a route quiet, in words.
-    pub(super) fn muted_by_time(&self, route: &Route, now: Timestamp) -> Option<String> {
-        let holds = |name: &&Arc<str>| {
-            self.config.time_intervals.get(*name).is_some_and(|intervals| any_contains(intervals, now))
-        };
-        if let Some(name) = route.mute_time_intervals.iter().find(holds) {
-            return Some(format!("muted by time interval {name}"));
-        }
-        let active = &route.active_time_intervals;
-        if !active.is_empty() && !active.iter().any(|name| holds(&name)) {
-            return Some(format!("outside of the active time intervals {}", active.join(", ")));
-        }
-        None
     }
 
     /// Writes changes of what is kept quiet into the ledger.

@@ -98,6 +98,11 @@ impl Lane {
         self.limit.is_some() && self.tokens.is_some_and(|(tokens, _)| tokens < 1.0)
     }
 
+    /// The wall clock was moved by so many milliseconds.
+    pub(super) fn clock_jumped(&mut self, by: i64) {
+        self.tokens = self.tokens.map(|(tokens, at)| (tokens, Timestamp(at.0.saturating_add(by))));
+    }
+
     /// A message has come to its end, one way or another.
     pub(super) fn end(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -166,7 +166,7 @@ impl Alerting {
         let silenced_by = holding.matching(labels);
         let inhibited_by: Vec<Fingerprint> = self.inhibitor.inhibited_by(stored, now).into_iter().collect();
         let muted_by: Vec<String> =
-            routes.iter().filter_map(|route| self.muted_by_time(route, now)).collect();
+            routes.iter().filter_map(|route| self.config.muted_by_time(route, now)).collect();
         let root_cause = self.cause_of(labels).cloned();
         // An alert with several routes is muted only if all of them are.
         let all_muted = muted_by.len() == routes.len();

@@ -35,6 +35,14 @@ struct RecurrenceText {
     location: String,
 }
 
+impl Maintenance {
+    /// Whether the window is open and matches an alert with these labels.
+    #[must_use]
+    pub fn holds_for(&self, labels: &Labels, at: Timestamp) -> bool {
+        self.recurrence.window(at).is_some() && all_match(&self.matchers, labels)
+    }
+}
+
 impl Recurrence {
     /// Reads a schedule, a duration and a zone (empty: UTC).
     ///

@@ -297,9 +297,13 @@ fn a_receiver_of_alertmanagers_that_is_not_built_is_refused_with_a_way_out() {
         "webex_configs",
         "wechat_configs",
     ] {
-        let text = format!("route: {{receiver: a}}\nreceivers: [{{name: a, {section}: [{{send_resolved: true}}]}}]");
+        let text =
+            format!("route: {{receiver: a}}\nreceivers: [{{name: a, {section}: [{{send_resolved: true}}]}}]");
         let found = read(&text).unwrap_err().join("\n");
-        assert!(found.contains(&format!("test.yml:2:23: receivers[0].{section}: `{section}` is not built")), "{found}");
+        assert!(
+            found.contains(&format!("test.yml:2:23: receivers[0].{section}: `{section}` is not built")),
+            "{found}"
+        );
         assert!(found.contains("use `webhook_configs` with a template body"), "{found}");
     }
 }

@@ -223,6 +223,26 @@ impl Group {
         count
     }
 
+    /// Says that the wall clock has been moved by so many milliseconds beyond the time that has really passed. That time
+    /// does not count as time in which a condition held, and what is not seen yet after it is not over.
+    pub fn clock_jumped(&self, by: i64, now: Timestamp) {
+        self.started(now);
+        let moved = |at: Timestamp| Timestamp(at.0.saturating_add(by));
+        for rule in self.alerting_rules() {
+            for instance in rule.active.lock().values_mut() {
+                instance.restored = true;
+                if instance.state == ActiveState::Pending {
+                    instance.active_at = moved(instance.active_at);
+                }
+                for at in
+                    [&mut instance.keep_firing_since, &mut instance.last_sent, &mut instance.resolved_at]
+                {
+                    *at = at.map(moved);
+                }
+            }
+        }
+    }
+
     /// Takes over from the group of the same name of the former configuration: rules of the same name keep their
     /// instances and series, in order. What no rule takes over ends at the next evaluation.
     pub(super) fn take_over(&self, old: &Self) {

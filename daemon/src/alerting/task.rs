@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::sender::{Context, Readiness, Receivers, Senders};
 use super::{Answer, Handle, Input, Snapshot, put_breaker};
 use crate::changes::Changes;
+use crate::jumps::Jumps;
 use crate::telemetry::instruments::Instruments;
 
 /// The loop comes round at least this often: for its pulse, and because the wall clock may jump.
@@ -47,6 +48,7 @@ pub struct TaskParts {
 pub struct AlertingTask {
     parts: TaskParts,
     alerting: Alerting,
+    jumps: Jumps,
     senders: Senders,
     /// Answers to be given once what they speak of is durable.
     answers: Vec<Answer>,
@@ -71,10 +73,12 @@ impl AlertingTask {
         };
         let mut senders = Senders::new(context);
         senders.replace(receivers);
+        let jumps = Jumps::new(&*parts.clock);
         let (answers, extra) = (Vec::new(), Batch::new());
         Self {
             parts,
             alerting,
+            jumps,
             senders,
             answers,
             extra,
@@ -88,7 +92,7 @@ impl AlertingTask {
     /// Runs until told to stop.
     pub async fn run(mut self) {
         loop {
-            let now = self.parts.clock.now();
+            let now = self.now();
             self.parts.handle.beat.beat(self.parts.clock.monotonic());
             self.alerting.tick(now);
             let durable = self.commit(now).await;
@@ -111,13 +115,24 @@ impl AlertingTask {
         }
     }
 
+    /// The time. Alerting hears of a jump of the clock before it is given the time after it.
+    fn now(&mut self) -> Timestamp {
+        let (now, jump) = self.jumps.look(&*self.parts.clock);
+        if let Some(by) = jump {
+            tracing::warn!(by_millis = by, "clock_jumped");
+            self.alerting.clock_jumped(by, now);
+        }
+        now
+    }
+
     /// Notes the answers of the attempts that are under way.
     async fn end(&mut self) {
         self.senders.finish(LAST_ANSWERS).await;
         while let Ok(input) = self.parts.inputs.try_recv() {
             self.take(input);
         }
-        if self.commit(self.parts.clock.now()).await {
+        let now = self.now();
+        if self.commit(now).await {
             for answer in self.answers.drain(..) {
                 answer();
             }
@@ -145,7 +160,7 @@ impl AlertingTask {
     }
 
     fn take(&mut self, input: Input) {
-        let now = self.parts.clock.now();
+        let now = self.now();
         match input {
             Input::Transition(event, name, saved) => {
                 self.alerting.transition(&event, now);

@@ -14,6 +14,7 @@ mod explain;
 mod notify;
 mod options;
 mod output;
+mod preview;
 mod query;
 mod report;
 mod routes;

@@ -4,6 +4,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use breakwatch_alerts::Config;
+use breakwatch_alerts::config::Receiver;
 use breakwatch_model::{Alert, AlertStatus, Clock as _, Labels, SystemClock, Timestamp};
 use breakwatch_plugin_api::{Notification, Notifier, Receipt, TransitionKind};
 use clap::{Args as ClapArgs, Subcommand};
@@ -12,6 +14,7 @@ use super::client::block_on;
 use super::exit::Exit;
 use super::options::ConfigFiles;
 use super::output::{Colour, paint, say};
+use super::preview::Preview;
 
 /// `notify`.
 #[derive(ClapArgs, Debug)]
@@ -32,6 +35,8 @@ pub enum NotifyCommand {
         #[command(flatten)]
         files: ConfigFiles,
     },
+    /// Show what a receiver would get, or what a template gives, for an example alert. Nothing is sent.
+    Preview(Box<Preview>),
 }
 
 /// For one attempt.
@@ -42,18 +47,28 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the configuration is wrong, the receiver is not there, or an integration refused.
 pub fn run(args: &Notify) -> Result<ExitCode, Exit> {
-    let NotifyCommand::Test { receiver, files } = &args.command;
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    test(receiver, files)
+    match &args.command {
+        NotifyCommand::Test { receiver, files } => test(receiver, files),
+        NotifyCommand::Preview(args) => super::preview::run(args),
+    }
+}
+
+/// A receiver by its name.
+///
+/// # Errors
+/// Which there are.
+pub(super) fn receiver<'c>(config: &'c Config, name: &str) -> Result<&'c Receiver, Exit> {
+    config.receiver(name).ok_or_else(|| {
+        let names: Vec<&str> = config.receivers.iter().map(|receiver| &*receiver.name).collect();
+        Exit::Failed(format!("no receiver {name:?}; there are: {}", names.join(", ")))
+    })
 }
 
 fn test(receiver: &str, files: &ConfigFiles) -> Result<ExitCode, Exit> {
     let loaded = super::validate::load(files)?;
     let config = &loaded.alerting.config;
-    let Some(configured) = config.receiver(receiver) else {
-        let names: Vec<&str> = config.receivers.iter().map(|receiver| &*receiver.name).collect();
-        return Err(Exit::Failed(format!("no receiver {receiver:?}; there are: {}", names.join(", "))));
-    };
+    let configured = self::receiver(config, receiver)?;
     let mut failures = 0;
     for integration in &configured.integrations {
         let Some(notifier) = loaded.alerting.notifiers.get(&integration.key) else { continue };

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use breakwatch_alerts::Config;
 use breakwatch_alerts::config::{GroupBy, Route};
-use breakwatch_model::Labels;
+use breakwatch_model::{Clock as _, Labels, MatchOp, Matcher, SystemClock, Timestamp};
 use breakwatch_plugin_api::format_duration;
 use clap::{Args as ClapArgs, Subcommand};
+use serde_json::Value;
 
+use super::client::{ApiClient, block_on};
 use super::exit::Exit;
-use super::options::ConfigFiles;
+use super::options::{ConfigFiles, Daemon};
 use super::output::say;
 
 /// `routes`.
@@ -37,6 +39,12 @@ pub enum RoutesCommand {
         /// End with code 1 unless exactly these receivers would be told, comma-separated, in order.
         #[arg(long, value_name = "RECEIVERS", value_delimiter = ',')]
         verify: Vec<String>,
+        /// Ask the running daemon, too: which silences and maintenance windows hold for such an alert now.
+        #[arg(long)]
+        live: bool,
+        /// The daemon to ask.
+        #[command(flatten)]
+        daemon: Daemon,
         /// Which configuration.
         #[command(flatten)]
         files: ConfigFiles,
@@ -53,7 +61,14 @@ pub(super) fn run(args: &Routes) -> Result<ExitCode, Exit> {
             say(draw(&load(files)?.route).trim_end());
             Ok(ExitCode::SUCCESS)
         }
-        RoutesCommand::Test { labels, verify, files } => test(&*load(files)?, labels, verify),
+        RoutesCommand::Test { labels, verify, live, daemon, files } => {
+            let labels = read_labels(labels)?;
+            let outcome = test(&*load(files)?, &labels, verify);
+            if *live {
+                silences(&labels, daemon)?;
+            }
+            outcome
+        }
     }
 }
 
@@ -61,11 +76,10 @@ fn load(files: &ConfigFiles) -> Result<std::sync::Arc<Config>, Exit> {
     Ok(super::validate::load(files)?.alerting.config)
 }
 
-fn test(config: &Config, labels: &[String], verify: &[String]) -> Result<ExitCode, Exit> {
-    let labels = read_labels(labels)?;
-    let routes = config.route.matching(&labels);
+fn test(config: &Config, labels: &Labels, verify: &[String]) -> Result<ExitCode, Exit> {
+    let routes = config.route.matching(labels);
     for route in &routes {
-        say(&describe(config, route, &labels));
+        say(&describe(config, route, labels, SystemClock.now()));
     }
     let receivers: Vec<&str> = routes.iter().map(|route| &*route.receiver).collect();
     if !verify.is_empty() && receivers != verify {
@@ -85,8 +99,40 @@ fn read_labels(pairs: &[String]) -> Result<Labels, Exit> {
     Ok(Labels::from_pairs(pairs))
 }
 
+/// Says which silences of the running daemon would keep such an alert quiet.
+fn silences(labels: &Labels, daemon: &Daemon) -> Result<(), Exit> {
+    let client = ApiClient::new(daemon)?;
+    let answer = block_on(client.get("/api/v2/silences", &[]))?;
+    let list = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    let holds = |silence: &&Value| {
+        let matchers = silence["matchers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let read = matchers.iter().map(|m| read_matcher(m).map(|matcher| matcher.matches_labels(labels)));
+        silence["status"]["state"] == "active" && read.fold(true, |all, one| all && one == Some(true))
+    };
+    let mut found = list.iter().filter(holds).peekable();
+    if found.peek().is_none() {
+        say("no silence holds for it now");
+    }
+    for silence in found {
+        let text = |key: &str| silence[key].as_str().unwrap_or_default().to_owned();
+        let (id, until, by, why) = (text("id"), text("endsAt"), text("createdBy"), text("comment"));
+        say(&format!("silenced until {until} by {id} of {by}: {why}"));
+    }
+    Ok(())
+}
+
+fn read_matcher(value: &Value) -> Option<Matcher> {
+    let op = match (value["isEqual"].as_bool().unwrap_or(true), value["isRegex"].as_bool()?) {
+        (true, false) => MatchOp::Equal,
+        (false, false) => MatchOp::NotEqual,
+        (true, true) => MatchOp::Regex,
+        (false, true) => MatchOp::NotRegex,
+    };
+    Matcher::new(op, value["name"].as_str()?, value["value"].as_str()?).ok()
+}
+
 /// Who is told by a route, and when.
-fn describe(config: &Config, route: &Route, labels: &Labels) -> String {
+fn describe(config: &Config, route: &Route, labels: &Labels, now: Timestamp) -> String {
     let mut lines = vec![format!("{} by {}", route.receiver, route.key)];
     let integrations =
         config.receiver(&route.receiver).map(|r| r.integrations.as_slice()).unwrap_or_default();
@@ -111,6 +157,9 @@ fn describe(config: &Config, route: &Route, labels: &Labels) -> String {
             lines.push(format!("  {word} {}", names.join(", ")));
         }
     }
+    lines.extend(config.muted_by_time(route, now).map(|why| format!("  now it would be kept quiet: {why}")));
+    let windows = config.maintenance.iter().filter(|window| window.holds_for(labels, now));
+    lines.extend(windows.map(|window| format!("  now it would be kept quiet: maintenance {}", window.name)));
     for step in &route.escalation {
         let after = format_duration(step.after);
         lines.push(format!("  then {} when nobody has acknowledged for {after}", step.receiver));

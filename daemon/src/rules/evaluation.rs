@@ -15,6 +15,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::files::RuleFiles;
 use super::{Parts, Rules};
 use crate::alerting::Input;
+use crate::jumps::Jumps;
 
 /// The loop looks at least this often, because the wall clock may jump.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
@@ -72,8 +73,12 @@ impl Evaluation {
         self.rules.reconcile().await;
         let clock = Arc::clone(&self.rules.parts.clock);
         let mut alive_at = clock.now();
+        let mut jumps = Jumps::new(&*clock);
         loop {
-            let now = clock.now();
+            let (now, jump) = jumps.look(&*clock);
+            if let Some(by) = jump {
+                self.clock_jumped(by, now).await;
+            }
             self.beat(clock.monotonic());
             let sleep = self.start_due(now);
             if now.since(alive_at) >= ALIVE_EVERY || now < alive_at {
@@ -89,6 +94,15 @@ impl Evaluation {
         }
         self.finish().await;
         self.keep_alive(clock.now());
+    }
+
+    /// Tells every group. One under evaluation must not see it in the middle of its work.
+    async fn clock_jumped(&mut self, by: i64, now: Timestamp) {
+        self.finish().await;
+        let groups = self.rules.current.lock().groups.clone();
+        let tell = move || (&groups).into_iter().for_each(|group| group.clock_jumped(by, now));
+        // A group's instances are locked for as long as an evaluation that could not be ended.
+        let _ = tokio::task::spawn_blocking(tell).await;
     }
 
     fn beat(&self, now: Instant) {
@@ -114,7 +128,9 @@ impl Evaluation {
             if is_busy || self.running.len() >= MAX_GROUPS_AT_ONCE {
                 continue;
             }
-            if let Some(at) = group.take_due(now) {
+            // After the clock was set back there are only old samples to look at until it has caught up.
+            let seen = group.last_evaluation();
+            if let Some(at) = group.take_due(now).filter(|at| *at > seen) {
                 let cancel = CancelToken::new();
                 let parts = Arc::clone(&self.rules.parts);
                 let labels = Arc::clone(&current.external_labels);

@@ -153,6 +153,55 @@ impl World {
         self.wall = self.wall + Duration::from_secs(seconds);
     }
 
+    /// Starts alerting with receivers of this world, over what the state store holds.
+    pub fn attach(
+        &self,
+        clock: &Arc<SimClock>,
+        state: &Arc<dyn StateStore>,
+        breakers: &Breakers,
+        handle: &Handle,
+        inputs: mpsc::UnboundedReceiver<Input>,
+    ) {
+        let config = read_config(&self.config);
+        let restored = Restored::load(&**state);
+        let settings = Settings { seed: self.life as u64 + 1, ..Settings::default() };
+        let mut alerting = Alerting::new(Arc::clone(&config), settings, restored, clock.now());
+        assert_eq!(alerting.take_problems(), [""; 0]);
+        let receivers = self.posts(clock, breakers, config);
+        let parts = TaskParts {
+            clock: Arc::clone(clock) as _,
+            state: Arc::clone(state),
+            instruments: Instruments::new(Resource::builder_empty().build()),
+            changes: Changes::default(),
+            handle: handle.clone(),
+            inputs,
+        };
+        tokio::spawn(AlertingTask::new(parts, alerting, &receivers).run());
+    }
+
+    fn posts(&self, clock: &Arc<SimClock>, breakers: &Breakers, config: Arc<Config>) -> Receivers {
+        let (mut notifiers, mut guards) = (BTreeMap::new(), BTreeMap::new());
+        for integration in config.receivers.iter().flat_map(|receiver| &receiver.integrations) {
+            let key = Arc::clone(&integration.key);
+            let now = clock.monotonic();
+            let guard = breakers.ensure(&key, GuardKind::Notifier, notifier_breaker(), None, now);
+            guards.insert(Arc::clone(&key), guard.expect("breaker"));
+            let notifier = Post {
+                key: Arc::clone(&key),
+                life: self.life,
+                started: (tokio::time::Instant::now(), self.wall),
+                disk: self.disk.clone(),
+                taken: Arc::clone(&self.taken),
+                calls: Arc::clone(&self.calls),
+                behaviour: Arc::clone(&self.behaviour),
+                dies_at: Arc::clone(&self.dies_at),
+                send_resolved: integration.send_resolved,
+            };
+            notifiers.insert(key, Arc::new(notifier) as Arc<dyn Notifier>);
+        }
+        Receivers { config, notifiers, guards, limits: BTreeMap::new(), heartbeats: BTreeMap::new() }
+    }
+
     /// What was taken, a line each.
     pub fn lines(&self) -> Vec<String> {
         self.taken.lock().iter().map(Taken::show).collect()
@@ -182,59 +231,12 @@ impl Life {
             // A machine that dies while it starts has no daemon; nothing is said there.
             Err(_) => Arc::new(breakwatch_store::memory::MemoryState::new()),
         };
-        let life = Self {
-            clock,
-            handle,
-            breakers,
-            state,
-            dies_at: Arc::clone(&world.dies_at),
-            disk: world.disk.clone(),
-        };
+        let dies_at = Arc::clone(&world.dies_at);
+        let life = Self { clock, handle, breakers, state, dies_at, disk: world.disk.clone() };
         if !life.is_dead() {
-            life.start(world, inputs);
+            world.attach(&life.clock, &life.state, &life.breakers, &life.handle, inputs);
         }
         life
-    }
-
-    fn start(&self, world: &World, inputs: mpsc::UnboundedReceiver<Input>) {
-        let config = read_config(&world.config);
-        let restored = Restored::load(&*self.state);
-        let settings = Settings { seed: world.life as u64 + 1, ..Settings::default() };
-        let mut alerting = Alerting::new(Arc::clone(&config), settings, restored, self.clock.now());
-        assert_eq!(alerting.take_problems(), [""; 0]);
-        let receivers = self.receivers(world, config);
-        let parts = TaskParts {
-            clock: Arc::clone(&self.clock) as _,
-            state: Arc::clone(&self.state),
-            instruments: Instruments::new(Resource::builder_empty().build()),
-            changes: Changes::default(),
-            handle: self.handle.clone(),
-            inputs,
-        };
-        tokio::spawn(AlertingTask::new(parts, alerting, &receivers).run());
-    }
-
-    fn receivers(&self, world: &World, config: Arc<Config>) -> Receivers {
-        let (mut notifiers, mut guards) = (BTreeMap::new(), BTreeMap::new());
-        for integration in config.receivers.iter().flat_map(|receiver| &receiver.integrations) {
-            let key = Arc::clone(&integration.key);
-            let now = self.clock.monotonic();
-            let guard = self.breakers.ensure(&key, GuardKind::Notifier, notifier_breaker(), None, now);
-            guards.insert(Arc::clone(&key), guard.expect("breaker"));
-            let notifier = Post {
-                key: Arc::clone(&key),
-                life: world.life,
-                clock: Arc::clone(&self.clock),
-                disk: world.disk.clone(),
-                taken: Arc::clone(&world.taken),
-                calls: Arc::clone(&world.calls),
-                behaviour: Arc::clone(&world.behaviour),
-                dies_at: Arc::clone(&world.dies_at),
-                send_resolved: integration.send_resolved,
-            };
-            notifiers.insert(key, Arc::new(notifier) as Arc<dyn Notifier>);
-        }
-        Receivers { config, notifiers, guards, limits: BTreeMap::new(), heartbeats: BTreeMap::new() }
     }
 
     /// Whether the machine has died.
@@ -313,7 +315,8 @@ fn is_dead(disk: &SimDisk, dies_at: &AtomicU64) -> bool {
 struct Post {
     key: Arc<str>,
     life: usize,
-    clock: Arc<SimClock>,
+    /// When this life began, by the runtime's clock and by the wall: what is seen from outside knows no jumps.
+    started: (tokio::time::Instant, Timestamp),
     disk: SimDisk,
     taken: Arc<Mutex<Vec<Taken>>>,
     calls: Arc<AtomicU64>,
@@ -324,10 +327,16 @@ struct Post {
 
 impl Post {
     fn take(&self, message: &Notification) -> Receipt {
-        let at = self.clock.now().since(START).as_secs_f64();
+        let at = self.seconds();
         let taken = Taken { life: self.life, at, to: self.key.to_string(), message: message.clone() };
         self.taken.lock().push(taken);
         Receipt { reference: format!("ref-{}", message.id), answer: "ok".to_owned() }
+    }
+
+    /// Seconds since the start of the world.
+    fn seconds(&self) -> f64 {
+        let (began, wall) = self.started;
+        (wall.since(START) + began.elapsed()).as_millis() as f64 / 1000.0
     }
 
     /// The machine dies at once: nothing is written any more, nothing leaves it.
@@ -353,7 +362,7 @@ impl Notifier for Post {
             return std::future::pending().await;
         }
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let at = self.clock.now().since(START).as_secs_f64();
+        let at = self.seconds();
         let attempt = (self.behaviour.lock())(&self.key, at);
         let lost = |message: &str| NotifyError::Retryable { message: message.to_owned(), retry_after: None };
         match attempt {

@@ -140,6 +140,8 @@ pub struct Engine {
     pub origin: Instant,
     pub units: Units,
     pub breakers: Arc<Breakers>,
+    /// What breakers of checks that are added get.
+    pub breaker: Config,
     pub history: Arc<MemoryHistory>,
     pub state: Arc<MemoryState>,
     pub alerting: Handle,
@@ -232,6 +234,7 @@ impl Engine {
             origin,
             units,
             alerting,
+            breaker: breaker(),
             inputs,
             state,
             breakers: Arc::new(Breakers::new(listener)),
@@ -275,7 +278,8 @@ impl Engine {
     pub fn add_check(&self, id: &str, settings: CheckSettings, check: Arc<dyn Check>) -> Arc<CheckUnit> {
         let name: Arc<str> = id.into();
         let now = self.clock.monotonic();
-        let guard = self.breakers.ensure(&name, GuardKind::Check, breaker(), None, now).expect("breaker");
+        let guard =
+            self.breakers.ensure(&name, GuardKind::Check, self.breaker.clone(), None, now).expect("breaker");
         let id = ComponentId::parse(id).expect("id");
         let unit = Arc::new(CheckUnit::new(id, check, settings, 0, guard));
         let before = self.units.write().insert(name, Arc::clone(&unit));

@@ -160,7 +160,9 @@ impl Notifier for Command {
     }
 
     async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
-        let ended = run::run(self.job(notification)).await;
+        let job = self.job(notification);
+        crate::preview::instead_of_sending(|| String::from_utf8_lossy(&job.input).into_owned())?;
+        let ended = run::run(job).await;
         judge(&ended, &self.program)
     }
 }

@@ -83,6 +83,7 @@ impl Email {
             }
         }
         let mail = message::build(&self.texts, notification, &from, &to)?;
+        crate::preview::instead_of_sending(|| String::from_utf8_lossy(&mail.bytes).into_owned())?;
         let envelope = Envelope { from: sender, to: &recipients, message: &mail.bytes };
         let handover = self.server.deliver(&envelope).await?;
         if handover.too_big.is_none() {

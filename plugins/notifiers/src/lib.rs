@@ -19,6 +19,7 @@ mod markdown;
 mod msteamsv2;
 mod ntfy;
 mod pagerduty;
+mod preview;
 mod settings;
 mod shorten;
 mod slack;
@@ -32,6 +33,7 @@ mod webhook;
 mod wire;
 
 use breakwatch_plugin_api::NotifierEntry;
+pub use preview::preview;
 
 /// Every integration that is built in.
 pub static NOTIFIERS: &[NotifierEntry] = &[

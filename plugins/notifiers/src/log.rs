@@ -53,6 +53,7 @@ impl Notifier for Log {
         let item = message.single();
         let fact = |name: &str| item.and_then(|item| item.fact(name)).unwrap_or_default();
         let notes = message.notes.join("; ");
+        crate::preview::instead_of_sending(|| message.headline.clone())?;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

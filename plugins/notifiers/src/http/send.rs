@@ -97,6 +97,9 @@ impl HttpClient {
         let url = parse_url(outgoing.url)?;
         let mut secrets = vec![outgoing.url.clone()];
         secrets.extend_from_slice(outgoing.secrets);
+        crate::preview::instead_of_sending(|| {
+            Scrubber::new(&secrets).clean(&String::from_utf8_lossy(&outgoing.body))
+        })?;
         let mut headers = HeaderMap::new();
         for (name, value) in outgoing.headers {
             let name = HeaderName::from_bytes(name.as_bytes())
