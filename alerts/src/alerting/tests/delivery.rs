@@ -410,3 +410,39 @@ fn what_was_never_sent_is_no_attempt_and_its_end_is_not_owed() {
     sim.run_to(1000.0);
     assert_eq!(sim.lines(), [""; 0]);
 }
+
+#[test]
+fn receipts_carry_a_thread_through_an_incident_and_not_into_the_next() {
+    for crash in [false, true] {
+        let mut sim = Sim::new(ONE);
+        let step = |sim: &mut Sim, alerts: &[&str], until: f64| {
+            sim.post(alerts);
+            sim.run_to(until);
+            if crash {
+                sim.crash();
+            }
+        };
+        step(&mut sim, &["alertname=A service=x"], 100.0);
+        step(&mut sim, &["alertname=B service=x"], 200.0);
+        step(&mut sim, &["-alertname=A service=x", "-alertname=B service=x"], 300.0);
+        step(&mut sim, &["alertname=A service=x"], 400.0);
+        let references: Vec<(Option<&str>, Option<&str>)> = sim
+            .sent
+            .iter()
+            .map(|sent| {
+                let of =
+                    |receipt: &Option<Receipt>| receipt.as_ref().map(|receipt| receipt.reference.clone());
+                (of(&sent.message.first), of(&sent.message.previous))
+            })
+            .map(|(first, previous)| {
+                let name = |reference: String| {
+                    let place = sim.sent.iter().position(|sent| sent.message.id == reference);
+                    ["1st", "2nd", "3rd", "4th"][place.unwrap()]
+                };
+                (first.map(name), previous.map(name))
+            })
+            .collect();
+        let expected = [(None, None), (Some("1st"), Some("1st")), (Some("1st"), Some("2nd")), (None, None)];
+        assert_eq!(references, expected, "crash: {crash}");
+    }
+}

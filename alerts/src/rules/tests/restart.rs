@@ -114,3 +114,22 @@ fn records_of_rules_that_are_gone_are_dropped() {
     assert!(sim.records.keys().all(|key| !key.contains("Gone")));
     assert!(sim.records.contains_key("alert/0123456789abcdef"), "the dispatcher's own records stay");
 }
+
+#[test]
+fn a_clock_that_is_set_ends_nothing_and_makes_no_condition_older() {
+    let mut sim = Sim::new(RULES);
+    sim.load("up{job=\"a\"} 0x6");
+    sim.run(0.0, 60.0);
+    assert_eq!(sim.states(), [r#"Down{job="a"} pending"#, r#"Now{job="a"} firing"#]);
+    sim.lines();
+    (&sim.groups).into_iter().for_each(|group| group.clock_jumped(3_600_000, crate::testing::at(3660.0)));
+    sim.run(3665.0, 3665.0);
+    assert_eq!(sim.states(), [r#"Down{job="a"} pending"#, r#"Now{job="a"} firing"#, "Absent{} pending"]);
+    // A minute of the two had passed before, not an hour.
+    sim.sample(3670.0, "up{job=\"a\"}", 0.0);
+    sim.run(3695.0, 3695.0);
+    assert_eq!(sim.states(), [r#"Down{job="a"} pending"#, r#"Now{job="a"} firing"#]);
+    sim.sample(3720.0, "up{job=\"a\"}", 0.0);
+    sim.run(3725.0, 3725.0);
+    assert_eq!(sim.states(), [r#"Down{job="a"} firing"#, r#"Now{job="a"} firing"#]);
+}
