@@ -214,15 +214,7 @@ fn it_takes_as_many_open_files_as_it_is_allowed() {
             line.iter().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect();
         words.get(3..5).is_some_and(|limits| limits == ["4096", "4096"])
     };
-    let deadline = std::time::Instant::now() + common::PATIENCE;
-    while !raised() {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{}",
-            std::fs::read_to_string(&limits).unwrap_or_default()
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    common::wait_until("the raised limit", raised);
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -253,6 +253,15 @@ fn around(text: &str) -> Option<String> {
     Some(text[start..].chars().take(300).collect())
 }
 
+/// Polls until something holds.
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// A request, ready to be sent.
 pub struct Request {
     method: &'static str,
