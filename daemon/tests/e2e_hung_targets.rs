@@ -39,7 +39,7 @@ fn what_hangs_delays_nothing_else() {
         assert!(longest < LOOSE, "{path} did not run for {longest:?}");
     }
     // Not judged: the machine may be busy.
-    let late = delays(&arrivals, Duration::from_secs(1));
+    let late = delays(&arrivals, Duration::from_secs(1), |path| format!("http/fine-{}", &path[1..]));
     println!(
         "p50 {:?}, p99 {:?}, max {:?}",
         quantile(&late, 0.5),

@@ -41,7 +41,7 @@ fn run_incident() {
         host >= 32 && slack >= 1 && database >= 1
     });
     let what = "200 healthy checks at 1s beside a hung host with 200, a hung database and a hung Slack";
-    report(what, &targets, Duration::from_secs(1), Duration::from_secs(30));
+    report(what, &targets, Duration::from_secs(1), Duration::from_secs(30), "http/fine-");
 }
 
 fn run_half() {
@@ -49,19 +49,25 @@ fn run_half() {
     let bench = Bench::new(&every_second_hangs(&targets, 2000, interval));
     let daemon = bench.start();
     daemon.wait("a thousand that hang", |_| targets.open() >= 990);
-    report("1000 of 2000 checks at 5s hang all the time", &targets, interval, Duration::from_secs(40));
+    report(
+        "1000 of 2000 checks at 5s hang all the time",
+        &targets,
+        interval,
+        Duration::from_secs(40),
+        "http/c-",
+    );
     drop(daemon);
 }
 
-/// Waits, and prints how late the healthy checks started meanwhile.
-fn report(what: &str, targets: &Targets, interval: Duration, span: Duration) {
+/// Waits, and prints how late the healthy checks started meanwhile; `stem` is what their names have before the number.
+fn report(what: &str, targets: &Targets, interval: Duration, span: Duration, stem: &str) {
     // The first run of a check is off its grid.
     std::thread::sleep(interval);
     targets.take_arrivals();
     std::thread::sleep(span);
     let open = targets.open();
     let arrivals = targets.take_arrivals();
-    let late = delays(&arrivals, interval);
+    let late = delays(&arrivals, interval, |path| format!("{stem}{}", &path[1..]));
     let expected = arrivals.len() as f64 * span.as_secs_f64() / interval.as_secs_f64();
     println!("{what}:");
     println!(

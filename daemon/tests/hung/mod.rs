@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use breakwatch::checks::schedule::Grid;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -141,32 +142,39 @@ pub fn every_second_hangs(targets: &Targets, checks: usize, interval: Duration) 
         .collect();
     // Breakers that never open: they would make it easier from the third failure on.
     format!(
-        "defaults: {{ interval: {every}s, timeout: {every}s, breaker: {{ failure_threshold: off, failure_rate: off }} }}\n\
+        "defaults: {{ interval: {every}s, timeout: {every}s, breaker: {{ failure_threshold: 100000, failure_rate: off }} }}\n\
          store: {{ path: data }}\nchecks:\n{lines}",
         every = interval.as_secs(),
     )
 }
 
-/// How late each run began: behind the grid of its check, as its most punctual run shows it. A run that did not take
-/// place makes the next one late by an interval.
-pub fn delays(arrivals: &Arrivals, interval: Duration) -> Vec<Duration> {
+/// How late each run began, behind the grid of its check; `check` names the check that asks for a path. When the
+/// daemon's grids count from is not known here: all of them share it, and most runs are punctual, so it lies at the end
+/// of the longest stretch in which no run began. A run that did not take place makes the next one late by an interval.
+pub fn delays(arrivals: &Arrivals, interval: Duration, check: impl Fn(&str) -> String) -> Vec<Duration> {
+    let Some(reference) = arrivals.values().flatten().min().copied() else { return Vec::new() };
     let step = interval.as_secs_f64();
+    // Seconds since the reference, with the phases of the checks taken off.
+    let aligned: Vec<Vec<f64>> = arrivals
+        .iter()
+        .map(|(path, times)| {
+            let phase = Grid::new(reference, &check(path), interval).phase.as_secs_f64();
+            times.iter().map(|time| (*time - reference).as_secs_f64() - phase).collect()
+        })
+        .collect();
+    let mut places: Vec<f64> = aligned.iter().flatten().map(|at| at.rem_euclid(step)).collect();
+    places.sort_by(f64::total_cmp);
+    let around = places.iter().skip(1).copied().chain(places.first().map(|first| first + step));
+    let gaps = places.iter().zip(around).map(|(before, after)| (after - before, after));
+    let origin = gaps.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0.0, |(_, after)| after);
     let mut delays = Vec::new();
-    for times in arrivals.values() {
-        let Some(first) = times.first() else { continue };
-        // Which line of the grid each run belongs to, and how far from it that run began.
-        let lines = times.iter().map(|time| {
-            let at = (*time - *first).as_secs_f64();
-            let line = (at / step).round();
-            (line, at - line * step)
-        });
-        let lines: Vec<(f64, f64)> = lines.collect();
-        let punctual = lines.iter().map(|(_, offset)| *offset).fold(f64::INFINITY, f64::min);
-        let mut before = -1.0;
-        for (line, offset) in lines {
-            let missed = (line - before - 1.0).max(0.0);
-            before = line;
-            delays.push(Duration::from_secs_f64(offset - punctual + missed * step));
+    for times in aligned {
+        let mut before = None;
+        for at in times {
+            let line = ((at - origin) / step).floor();
+            let missed = before.map_or(0.0, |before: f64| (line - before - 1.0).max(0.0));
+            before = Some(line);
+            delays.push(Duration::from_secs_f64(at - origin - line * step + missed * step));
         }
     }
     delays.sort_unstable();
