@@ -14,7 +14,7 @@ mod common;
 mod hung;
 mod many;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::Bench;
 use hung::{Targets, delays, every_second_hangs, incident, quantile};
@@ -64,14 +64,19 @@ fn report(what: &str, targets: &Targets, interval: Duration, span: Duration, ste
     // The first run of a check is off its grid.
     std::thread::sleep(interval);
     targets.take_arrivals();
-    std::thread::sleep(span);
-    let open = targets.open();
+    let began = Instant::now();
+    let mut open = Vec::new();
+    while began.elapsed() < span {
+        std::thread::sleep(Duration::from_millis(100));
+        open.push(targets.open());
+    }
+    let hanging = open.iter().sum::<usize>() / open.len().max(1);
     let arrivals = targets.take_arrivals();
     let late = delays(&arrivals, interval, |path| format!("{stem}{}", &path[1..]));
     let expected = arrivals.len() as f64 * span.as_secs_f64() / interval.as_secs_f64();
     println!("{what}:");
     println!(
-        "  {} checks, {} starts (expected about {expected:.0}), {open} hanging",
+        "  {} checks, {} starts (expected about {expected:.0}), {hanging} hanging",
         arrivals.len(),
         late.len()
     );

@@ -131,8 +131,8 @@ pub fn incident(targets: &Targets, healthy: usize, hung: usize, hangs_for: Durat
     )
 }
 
-/// A configuration in which every second check hangs, each on a host of its own, for as long as its interval: all of
-/// those are under way all the time.
+/// A configuration in which every second check hangs, each on a host of its own, until just before its next run: nearly
+/// all of those are under way all the time.
 pub fn every_second_hangs(targets: &Targets, checks: usize, interval: Duration) -> String {
     let lines: String = (0..checks)
         .map(|i| {
@@ -142,9 +142,10 @@ pub fn every_second_hangs(targets: &Targets, checks: usize, interval: Duration) 
         .collect();
     // Breakers that never open: they would make it easier from the third failure on.
     format!(
-        "defaults: {{ interval: {every}s, timeout: {every}s, breaker: {{ failure_threshold: 100000, failure_rate: off }} }}\n\
+        "defaults: {{ interval: {every}ms, timeout: {limit}ms, breaker: {{ failure_threshold: 100000, failure_rate: off }} }}\n\
          store: {{ path: data }}\nchecks:\n{lines}",
-        every = interval.as_secs(),
+        every = interval.as_millis(),
+        limit = interval.as_millis() - 100,
     )
 }
 
