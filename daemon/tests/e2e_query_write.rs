@@ -1,9 +1,13 @@
 //! Remote write in: taken, refused, described, kept over a restart; and a query that asks for too much beside rules that
-//! must go on.
+//! must go on, and one that nobody waits for any more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
 
 mod common;
 mod remote;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
 
 use breakwatch_sim::remote_write::{Series, encode};
 use common::Bench;
@@ -124,4 +128,46 @@ store: { path: data }
     assert_eq!((status, body["errorType"].as_str()), (503, Some("timeout")), "{body}");
     daemon.wait("rules to go on", |daemon| evaluated(daemon) > before + 1.0);
     assert_eq!(daemon.get("/-/healthy").0, 200);
+}
+
+/// Processor time the daemon has used, in the kernel's ticks of 10 ms.
+fn ticks(daemon: &common::Daemon) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn a_query_ends_when_its_client_goes_away() {
+    let bench = Bench::new(CONFIG);
+    let daemon = bench.start();
+    let now = remote::now() * 1000;
+    let series = |number: i64| {
+        let samples = (0..240).map(|step| (now - 3_600_000 + step * 15_000, (step * number % 97) as f64));
+        Series::new([("__name__", "many"), ("number", &number.to_string())], samples)
+    };
+    let all: Vec<Series> = (0..1000).map(series).collect();
+    assert_eq!(write(&daemon.url, Some(&token(&bench)), &encode(&all, &[])).0, 204);
+    // Minutes of work in little memory: a sort for each of 11,000 windows of 1,000 series.
+    let query = "count%28quantile_over_time%280.5%2Cmany%5B1h%5D%29%29";
+    let (start, end) = (now / 1000 - 3600, now / 1000 + 7399);
+    let request = format!(
+        "GET /api/v1/query_range?query={query}&start={start}&end={end}&step=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    );
+    let mut client = TcpStream::connect(daemon.url.trim_start_matches("http://")).unwrap();
+    client.write_all(request.as_bytes()).unwrap();
+    let before = ticks(&daemon);
+    daemon.wait("the query to run", |daemon| ticks(daemon) > before + 50);
+    drop(client);
+    // Two seconds in which the daemon does next to nothing, although the query alone could fill them.
+    daemon.wait("the query to end", |daemon| {
+        let before = ticks(daemon);
+        pause(Duration::from_secs(2));
+        ticks(daemon) < before + 10
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "watches another process")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
