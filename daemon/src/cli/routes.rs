@@ -106,8 +106,8 @@ fn silences(labels: &Labels, daemon: &Daemon) -> Result<(), Exit> {
     let list = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let holds = |silence: &&Value| {
         let matchers = silence["matchers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let read = matchers.iter().map(|m| read_matcher(m).map(|matcher| matcher.matches_labels(labels)));
-        silence["status"]["state"] == "active" && read.fold(true, |all, one| all && one == Some(true))
+        let mut read = matchers.iter().map(|m| read_matcher(m).map(|matcher| matcher.matches_labels(labels)));
+        silence["status"]["state"] == "active" && read.all(|one| one == Some(true))
     };
     let mut found = list.iter().filter(holds).peekable();
     if found.peek().is_none() {
