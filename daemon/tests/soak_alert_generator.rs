@@ -1,6 +1,12 @@
 //! The scenarios of the alert generator compliance suite against the real daemon, in real time: samples by remote write,
 //! states by the API every five seconds, messages at a webhook. Takes the three quarters of an hour the scenarios take.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may be blunt")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests may be blunt"
+)]
 #![expect(clippy::disallowed_methods, reason = "this one is about real time")]
 
 mod common;
