@@ -106,8 +106,8 @@ fn silences(labels: &Labels, daemon: &Daemon) -> Result<(), Exit> {
     let list = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let holds = |silence: &&Value| {
         let matchers = silence["matchers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut read = matchers.iter().map(|m| read_matcher(m).map(|matcher| matcher.matches_labels(labels)));
-        silence["status"]["state"] == "active" && read.all(|one| one == Some(true))
+        let matches = |m| read_matcher(m).is_some_and(|matcher| matcher.matches_labels(labels));
+        silence["status"]["state"] == "active" && matchers.iter().all(matches)
     };
     let mut found = list.iter().filter(holds).peekable();
     if found.peek().is_none() {
