@@ -90,6 +90,10 @@ async fn hook(State(erratic): State<Arc<Erratic>>, headers: HeaderMap, body: Str
     let alerts = body["alerts"].as_array().expect("alerts");
     assert_eq!(alerts.len(), 1, "each alert is a group of its own: {body}");
     let name = alerts[0]["labels"]["alertname"].as_str().expect("name").to_owned();
+    if !name.starts_with("alert-") {
+        // The daemon's own rules speak of a receiver whose breaker flaps, and rightly so.
+        return StatusCode::OK.into_response();
+    }
     let said = (name, alerts[0]["status"] == "firing");
     let id = headers.get("idempotency-key").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let (code, wait) = erratic.mood();
