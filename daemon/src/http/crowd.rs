@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -89,13 +89,26 @@ pub(super) struct Place(#[expect(dead_code, reason = "held for its drop")] Owned
 impl Place {
     /// Keeps the place until the reader has taken the whole answer, or is gone.
     pub(super) fn hold(self, response: Response) -> Response {
-        response.map(|body| Body::new(Held { body, _place: self }))
+        response.map(|body| Body::new(Held { body, place: Arc::new(self) }))
     }
 }
 
 struct Held {
     body: Body,
-    _place: Place,
+    place: Arc<Place>,
+}
+
+/// A part of an answer, with the place it is read from. The server takes an answer as a whole and gives it out as the
+/// reader takes it, so the place has to go along.
+struct Part {
+    bytes: Bytes,
+    _place: Arc<Place>,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl HttpBody for Held {
@@ -106,7 +119,10 @@ impl HttpBody for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let place = &self.place;
+        let held = |bytes| Bytes::from_owner(Part { bytes, _place: Arc::clone(place) });
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(held))))
     }
 
     // Passed on, so that the answer keeps its `Content-Length`.
@@ -141,7 +157,9 @@ mod tests {
         drop(first);
         let third = read().await.unwrap();
         assert!(third.is_some() && read().await.is_err());
-        drop(axum::body::to_bytes(second.into_body(), 100).await.unwrap());
+        let taken = axum::body::to_bytes(second.into_body(), 100).await.unwrap();
+        assert!(read().await.is_err(), "the answer was given out, but not yet to the reader");
+        drop(taken);
         assert!(read().await.unwrap().is_some(), "the answer was taken");
     }
 
