@@ -13,11 +13,13 @@ use super::peers::Daemon;
 use super::world::{World, wait};
 use crate::print::say;
 
-/// Runs are spread over the interval; a group waits long enough to see all of them.
+/// Runs are spread over the interval; a group waits long enough to see all of them. One address stands for thousands of
+/// hosts, so it has room for what they would have together.
 const DEFAULTS: &str = "defaults:
   interval: 10s
   timeout: 5s
   breaker: { failure_threshold: 1, failure_rate: off, success_threshold: 1, open_for: 5s, open_for_max: 10s }
+bulkheads: { host: { max_concurrent: 256, max_queued: 10000 } }
 ";
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How much later than `group_wait` a group's message may come.
