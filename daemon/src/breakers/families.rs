@@ -25,6 +25,42 @@ pub fn families(guards: &[Arc<Guard>], now: Instant, wall: Timestamp) -> Vec<Met
     families.finish()
 }
 
+/// How many of a breaker's [`values`] come before those of its histograms: what a transition can change.
+pub const WITHOUT_HISTOGRAMS: usize = 20;
+
+/// The value of every point that [`families`] has for one breaker, family by family, without the labels: those are the
+/// same each time, and there may be half a million of them.
+#[must_use]
+pub fn values(guard: &Guard, now: Instant, wall: Timestamp) -> Vec<f64> {
+    let stats = guard.breaker.stats(now);
+    let calls = &stats.calls;
+    let (last_failure, open_until) = moments(&stats, wall);
+    let mut values: Vec<f64> =
+        State::ALL.iter().map(|state| f64::from(u8::from(*state == stats.state))).collect();
+    values.extend([f64::from(stats.state.code()), f64::from(u8::from(stats.held))]);
+    let outcomes = [calls.success, calls.failure, calls.timeout, calls.rejected, calls.cancelled];
+    values.extend(outcomes.map(|count| count as f64));
+    values.extend(stats.transitions.by_states().map(|(_, _, count)| count as f64));
+    values.extend([f64::from(stats.consecutive_failures), stats.failure_rate().unwrap_or(0.0)]);
+    values.extend([last_failure, open_until]);
+    for histogram in [&guard.call_durations, &guard.recovery_durations] {
+        let histogram = histogram.lock();
+        let mut total = 0;
+        values.extend(histogram.counts().iter().map(|count| {
+            total += count;
+            total as f64
+        }));
+        values.extend([histogram.sum(), total as f64]);
+    }
+    values
+}
+
+/// When the last failure was, and until when the breaker is open, in seconds since 1970; 0 for neither.
+fn moments(stats: &Stats, wall: Timestamp) -> (f64, f64) {
+    let last_failure = stats.last_failure_ago.map_or(0.0, |ago| (wall - ago).as_secs_f64());
+    (last_failure, stats.next_probe_in.map_or(0.0, |wait| (wall + wait).as_secs_f64()))
+}
+
 struct Families {
     state: MetricFamily,
     state_code: MetricFamily,
@@ -120,9 +156,8 @@ impl Families {
     }
 
     fn times(&mut self, labels: &Labels, stats: &Stats, wall: Timestamp) {
-        let last_failure = stats.last_failure_ago.map_or(0.0, |ago| (wall - ago).as_secs_f64());
+        let (last_failure, open_until) = moments(stats, wall);
         self.last_failure.push(labels.clone(), last_failure);
-        let open_until = stats.next_probe_in.map_or(0.0, |wait| (wall + wait).as_secs_f64());
         self.open_until.push(labels.clone(), open_until);
     }
 
@@ -152,5 +187,46 @@ impl HistogramFamily {
 
     fn add(&mut self, labels: &Labels, histogram: &Histogram) {
         self.0.push_histogram(labels, &DURATION_BOUNDS, histogram.counts(), histogram.sum());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use breakwatch_breaker::{Outcome, Preset};
+    use breakwatch_model::{Clock as _, SystemClock};
+
+    use super::super::{Breakers, GuardKind};
+    use super::*;
+
+    #[test]
+    fn values_are_those_of_the_families_in_their_order() {
+        let breakers = Breakers::new(Arc::new(|_, _| {}));
+        let (start, wall) = (SystemClock.monotonic(), SystemClock.now());
+        let config = Preset::Check.config();
+        let guard = breakers.ensure(&"http/a".into(), GuardKind::Check, config, None, start).unwrap();
+        let compare = |now: Instant| {
+            let families = families(std::slice::from_ref(&guard), now, wall);
+            let points = families.iter().flat_map(|family| &family.points);
+            let expected: Vec<f64> = points.map(|point| point.value).collect();
+            assert_eq!(values(&guard, now, wall), expected);
+            let histogram = |family: &&MetricFamily| family.meta.kind == MetricKind::Histogram;
+            let points: usize = families.iter().filter(histogram).map(|family| family.points.len()).sum();
+            assert_eq!(expected.len() - points, WITHOUT_HISTOGRAMS);
+            assert!(families.iter().skip_while(|family| !histogram(family)).all(|f| histogram(&f)));
+        };
+        compare(start);
+        for (seconds, outcome) in
+            [(1, Outcome::Success), (2, Outcome::Failure), (3, Outcome::Failure), (4, Outcome::Failure)]
+        {
+            let now = start + Duration::from_secs(seconds);
+            guard.observe_call(Duration::from_millis(40 * seconds));
+            guard.breaker.admit(now).0.unwrap().record(outcome, now);
+            compare(now);
+        }
+        assert_eq!(guard.breaker.state(), State::Open);
+        guard.recovery_durations.lock().observe(Duration::from_secs(7));
+        compare(start + Duration::from_secs(5));
     }
 }

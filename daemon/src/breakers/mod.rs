@@ -17,7 +17,7 @@ use breakwatch_breaker::{Breaker, Config, InvalidConfig, Snapshot, State, Transi
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-pub use families::families;
+pub use families::{WITHOUT_HISTOGRAMS, families, values};
 pub(crate) use histogram::Histogram;
 
 /// What a breaker stands in front of.

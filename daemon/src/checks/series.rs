@@ -129,6 +129,22 @@ impl SeriesWriter {
         self.appender.append(&batch).map(|_| ())
     }
 
+    /// The series of every point of `families`, in order, for a producer whose series never change.
+    #[must_use]
+    pub fn resolve_all(&self, families: &[MetricFamily]) -> Box<[SeriesRef]> {
+        let points =
+            families.iter().flat_map(|family| family.points.iter().map(move |point| (family, point)));
+        points.map(|(family, point)| self.resolve(family, point).reference).collect()
+    }
+
+    /// Writes samples of series that are known.
+    ///
+    /// # Errors
+    /// When the store takes nothing at all.
+    pub fn append(&self, batch: &[(SeriesRef, Sample)]) -> Result<(), StorageError> {
+        if batch.is_empty() { Ok(()) } else { self.appender.append(batch).map(|_| ()) }
+    }
+
     fn resolve(&self, family: &MetricFamily, point: &Point) -> Written {
         let mut stored = family.series_labels(point).to_builder();
         stored
