@@ -1,9 +1,11 @@
-//! Delivers messages: one loop per integration, so that a slow receiver delays nobody else.
+//! Delivers messages: one loop per integration, so that a slow receiver delays nobody else. A loop makes as many attempts
+//! at once as its integration can take; they are of different groups, because the alerting state lets out one message of
+//! a group at a time.
 //!
 //! An attempt is guarded by the integration's breaker and bounded by a total time-out. What becomes of the message
 //! is decided by the alerting state, never here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use breakwatch_alerts::config::Config;
 use breakwatch_breaker::{Outcome, State};
-use breakwatch_model::Clock;
+use breakwatch_model::{Alert, Clock, Fingerprint};
 use breakwatch_plugin_api::{Notification, Notifier, NotifyError, Receipt};
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -61,9 +64,11 @@ pub(super) enum Readiness {
 struct Lane {
     jobs: mpsc::Sender<Notification>,
     guard: Arc<Guard>,
-    /// When the attempt under way must have ended.
-    overdue: Arc<Mutex<Option<Instant>>>,
+    overdue: Overdue,
 }
+
+/// When each of the attempts under way must have ended.
+type Overdue = Arc<Mutex<Vec<Instant>>>;
 
 /// The running loops.
 pub(super) struct Senders {
@@ -93,7 +98,7 @@ impl Senders {
         for (key, notifier) in &receivers.notifiers {
             let Some(guard) = receivers.guards.get(key) else { continue };
             let (jobs, queue) = mpsc::channel(QUEUE);
-            let overdue = Arc::default();
+            let overdue = Overdue::default();
             let integration = Integration {
                 key: Arc::clone(key),
                 notifier: Arc::clone(notifier),
@@ -124,7 +129,7 @@ impl Senders {
     /// An integration whose attempt has not ended although its time is over.
     pub(super) fn stuck(&self) -> Option<Arc<str>> {
         let now = self.context.clock.monotonic();
-        let hangs = |lane: &Lane| lane.overdue.lock().is_some_and(|end| end < now);
+        let hangs = |lane: &Lane| lane.overdue.lock().iter().any(|end| *end < now);
         self.loops.iter().find(|(_, lane)| hangs(lane)).map(|(key, _)| Arc::clone(key))
     }
 
@@ -159,21 +164,60 @@ struct Integration {
     guard: Arc<Guard>,
     limit: Duration,
     ending: Arc<AtomicBool>,
-    overdue: Arc<Mutex<Option<Instant>>>,
+    overdue: Overdue,
     context: Context,
 }
 
 impl Integration {
+    /// Runs until nobody hands it messages any more, and every attempt has ended.
     async fn run(self, mut queue: mpsc::Receiver<Notification>) {
-        while let Some(message) = queue.recv().await {
-            if self.ending.load(Ordering::Relaxed) {
-                return;
+        let at_once = self.notifier.at_once().max(1);
+        let (mut attempts, mut open) = (FuturesUnordered::new(), true);
+        // The alerts being told of. An alert can be in several groups; its messages still go one after the other.
+        let mut busy: HashSet<Fingerprint> = HashSet::new();
+        let mut next: Option<(Notification, Vec<Fingerprint>)> = None;
+        loop {
+            if let Some((message, alerts)) =
+                next.take_if(|(_, alerts)| alerts.iter().all(|alert| !busy.contains(alert)))
+                && !self.is_ending()
+            {
+                busy.extend(&alerts);
+                attempts.push(async { (self.deliver_in_time(message).await, alerts) });
             }
-            *self.overdue.lock() = Some(self.context.clock.monotonic() + self.limit + GRACE);
-            let input = self.deliver(&message).await;
-            *self.overdue.lock() = None;
-            self.context.handle.tell(input);
+            tokio::select! {
+                Some((input, alerts)) = attempts.next(), if !attempts.is_empty() => {
+                    for alert in &alerts {
+                        busy.remove(alert);
+                    }
+                    self.context.handle.tell(input);
+                }
+                message = queue.recv(), if open && next.is_none() && attempts.len() < at_once => {
+                    open = message.is_some() && !self.is_ending();
+                    next = message.filter(|_| open).map(|message| {
+                        let alerts = message.alerts.iter().map(Alert::fingerprint).collect();
+                        (message, alerts)
+                    });
+                }
+                else => return,
+            }
         }
+    }
+
+    /// Whether nothing new is begun.
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
+    /// An attempt that is known to hang if it has not ended in time.
+    async fn deliver_in_time(&self, message: Notification) -> Input {
+        let end = self.context.clock.monotonic() + self.limit + GRACE;
+        self.overdue.lock().push(end);
+        let input = self.deliver(&message).await;
+        let mut overdue = self.overdue.lock();
+        if let Some(at) = overdue.iter().position(|other| *other == end) {
+            overdue.swap_remove(at);
+        }
+        input
     }
 
     async fn deliver(&self, message: &Notification) -> Input {
@@ -237,3 +281,6 @@ fn reason(error: &NotifyError) -> &'static str {
         NotifyError::Retryable { .. } => "serverError",
     }
 }
+
+#[cfg(test)]
+mod tests;

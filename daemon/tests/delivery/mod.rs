@@ -357,6 +357,10 @@ impl Notifier for Post {
         self.send_resolved
     }
 
+    fn at_once(&self) -> usize {
+        8
+    }
+
     async fn notify(&self, message: &Notification) -> Result<Receipt, NotifyError> {
         if is_dead(&self.disk, &self.dies_at) {
             return std::future::pending().await;

@@ -141,6 +141,12 @@ pub trait Notifier: Send + Sync {
     /// Whether messages about the end are wanted.
     fn send_resolved(&self) -> bool;
 
+    /// How many messages, each of another group, may be under way at once. More than one suits machines that take many
+    /// requests side by side; people, scripts and services with tight limits get one after the other.
+    fn at_once(&self) -> usize {
+        1
+    }
+
     /// Tries once. A delivered message gives a receipt.
     ///
     /// # Errors

@@ -93,6 +93,11 @@ impl Notifier for Alertmanager {
         self.send_resolved
     }
 
+    /// It takes the alerts of many Prometheus servers side by side.
+    fn at_once(&self) -> usize {
+        8
+    }
+
     async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
         let body = alertmanager_json::api_alerts(notification, notification.created_at + self.ttl);
         // All at once: a peer that hangs must not keep the others from hearing.

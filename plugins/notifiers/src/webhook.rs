@@ -148,6 +148,8 @@ impl Webhook {
 impl Posting for Webhook {
     const KEY: &'static str = ENTRY.key;
     const SERVICE: &'static str = "the webhook";
+    /// A storm of ten thousand groups is told in seconds, and a small server is not overrun.
+    const AT_ONCE: usize = 8;
 
     fn read(settings: &mut Settings<'_>) -> Option<Self> {
         let url = read_url(settings);

@@ -18,6 +18,9 @@ pub(crate) trait Posting: Sized + Send + Sync {
     /// The other side's name, for errors.
     const SERVICE: &'static str;
 
+    /// See [`breakwatch_plugin_api::Notifier::at_once`].
+    const AT_ONCE: usize = 1;
+
     /// Reads what it has of its own; `timeout`, `http_config` and `send_resolved` are read for it.
     fn read(settings: &mut Settings<'_>) -> Option<Self>;
 
@@ -76,6 +79,10 @@ impl<P: Posting> Notifier for Posted<P> {
 
     fn send_resolved(&self) -> bool {
         self.send_resolved
+    }
+
+    fn at_once(&self) -> usize {
+        P::AT_ONCE
     }
 
     async fn notify(&self, notification: &Notification) -> Result<Receipt, NotifyError> {
