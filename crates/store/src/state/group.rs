@@ -43,7 +43,7 @@ impl GroupCommit {
     pub(crate) fn commit(
         &self,
         batch: Batch,
-        write: impl Fn(&[Batch]) -> Vec<Result<(), StorageError>>,
+        write: impl Fn(Vec<Batch>) -> Vec<Result<(), StorageError>>,
     ) -> Result<(), StorageError> {
         let mut queue = self.queue.lock();
         let ticket = queue.next;
@@ -61,7 +61,7 @@ impl GroupCommit {
             let (tickets, batches): (Vec<u64>, Vec<Batch>) = queue.waiting.drain(..).unzip();
             drop(queue);
             let leading = Leading(self, tickets.clone());
-            let results = write(&batches);
+            let results = write(batches);
             self.queue.lock().results.extend(tickets.into_iter().zip(results));
             drop(leading);
             queue = self.queue.lock();

@@ -39,17 +39,18 @@ impl Writer {
     pub(crate) fn commit(
         &mut self,
         tables: &RwLock<Tables>,
-        batches: &[Batch],
+        batches: Vec<Batch>,
     ) -> Vec<Result<(), StorageError>> {
+        let count = batches.len();
         let outcome = self.try_commit(tables, batches);
         match &outcome {
-            Ok(()) => self.stats.lock().commits += batches.len() as u64,
-            Err(_) => self.stats.lock().failed += batches.len() as u64,
+            Ok(()) => self.stats.lock().commits += count as u64,
+            Err(_) => self.stats.lock().failed += count as u64,
         }
-        batches.iter().map(|_| outcome.clone()).collect()
+        vec![outcome; count]
     }
 
-    fn try_commit(&mut self, tables: &RwLock<Tables>, batches: &[Batch]) -> Result<(), StorageError> {
+    fn try_commit(&mut self, tables: &RwLock<Tables>, batches: Vec<Batch>) -> Result<(), StorageError> {
         if self.closed {
             return Err(StorageError::Unavailable("the state log is closed".to_owned()));
         }
@@ -57,7 +58,7 @@ impl Writer {
         if self.suspect || self.offset + size as u64 + CLOSING_ROOM > self.slots[self.active].capacity() {
             self.turn_over(tables)?;
         }
-        let (frames, ops) = self.encode(tables, batches);
+        let (frames, numbers) = self.encode(tables, &batches);
         let (offset, path) = (self.offset, self.slots[self.active].path.clone());
         self.timed(|writer| writer.slots[writer.active].write(&frames, offset)).map_err(|error| {
             self.suspect = true;
@@ -65,13 +66,24 @@ impl Writer {
         })?;
         self.offset += frames.len() as u64;
         self.next += batches.len() as u64;
+        drop(frames);
+        let mut numbers = numbers.into_iter();
         let mut tables = tables.write();
-        ops.into_iter().for_each(|op| tables.apply(op));
+        for op in batches.into_iter().flat_map(|batch| batch.ops) {
+            tables.apply(match op {
+                Op::Put { table, key, value } => LogOp::Put { table, key, value },
+                Op::Delete { table, key } => LogOp::Delete { table, key },
+                Op::Append { table, at, value } => {
+                    let number = numbers.next().unwrap_or_default();
+                    LogOp::Append { table, entry: Entry { number, at, value } }
+                }
+            });
+        }
         Ok(())
     }
 
-    /// One frame per batch, and the same changes for the tables. Journal records get their numbers here.
-    fn encode(&self, tables: &RwLock<Tables>, batches: &[Batch]) -> (Vec<u8>, Vec<LogOp>) {
+    /// One frame per batch, and the numbers its journal records get, in order.
+    fn encode(&self, tables: &RwLock<Tables>, batches: &[Batch]) -> (Vec<u8>, Vec<u64>) {
         let mut next = JOURNALS.map(|table| tables.read().journal(table).map_or(0, |journal| journal.next));
         let mut number = |table: Table| {
             let slot = JOURNALS.iter().position(|journal| *journal == table).and_then(|i| next.get_mut(i));
@@ -81,29 +93,23 @@ impl Writer {
             })
         };
         let mut frames = Vec::new();
-        let mut ops = Vec::new();
+        let mut numbers = Vec::new();
         for (index, batch) in batches.iter().enumerate() {
             put_commit(&mut frames, self.generation, self.next + index as u64, |out| {
                 for op in &batch.ops {
-                    ops.push(match op.clone() {
-                        Op::Put { table, key, value } => {
-                            put_keyed(out, table, &key, Some(&value));
-                            LogOp::Put { table, key, value }
-                        }
-                        Op::Delete { table, key } => {
-                            put_keyed(out, table, &key, None);
-                            LogOp::Delete { table, key }
-                        }
+                    match op {
+                        Op::Put { table, key, value } => put_keyed(out, *table, key, Some(value)),
+                        Op::Delete { table, key } => put_keyed(out, *table, key, None),
                         Op::Append { table, at, value } => {
-                            let number = number(table);
-                            put_entry(out, table, number, at, &value);
-                            LogOp::Append { table, entry: Entry { number, at, value } }
+                            let number = number(*table);
+                            put_entry(out, *table, number, *at, value);
+                            numbers.push(number);
                         }
-                    });
+                    }
                 }
             });
         }
-        (frames, ops)
+        (frames, numbers)
     }
 
     /// Moves journals to segments and starts the other slot with a snapshot.
