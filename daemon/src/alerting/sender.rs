@@ -33,6 +33,9 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(20);
 /// Messages handed to one integration ahead of their turn. The state decides what is due; this is only a pipe.
 const QUEUE: usize = 64;
+/// Alerts being told of at once by one integration, unless a single message has more: each takes kilobytes in each of
+/// the forms a message goes through, and a large message gains nothing from company.
+const ALERTS_AT_ONCE: usize = 500;
 /// How soon an integration that is held open by hand, or is not built, is looked at again.
 const HELD_RECHECK: Duration = Duration::from_secs(5);
 
@@ -177,8 +180,12 @@ impl Integration {
         let mut busy: HashSet<Fingerprint> = HashSet::new();
         let mut next: Option<(Notification, Vec<Fingerprint>)> = None;
         loop {
-            if let Some((message, alerts)) =
-                next.take_if(|(_, alerts)| alerts.iter().all(|alert| !busy.contains(alert)))
+            let is_free = |alerts: &[Fingerprint]| {
+                busy.is_empty()
+                    || busy.len() + alerts.len() <= ALERTS_AT_ONCE
+                        && alerts.iter().all(|alert| !busy.contains(alert))
+            };
+            if let Some((message, alerts)) = next.take_if(|(_, alerts)| is_free(alerts))
                 && !self.is_ending()
             {
                 busy.extend(&alerts);
