@@ -32,7 +32,10 @@ struct Sources {
 /// The series of each breaker, in the order of [`breakers::values`]. A breaker's series never change, so their numbers
 /// are all that is kept: the labels of half a million series would take more memory than everything said about them.
 #[derive(Default)]
-struct BreakerSeries(Mutex<BTreeMap<(Arc<str>, GuardKind), Box<[SeriesRef]>>>);
+struct BreakerSeries(Mutex<BTreeMap<Name, Box<[SeriesRef]>>>);
+
+/// A breaker's `name` and `kind` labels.
+type Name = (Arc<str>, GuardKind);
 
 /// Runs until `stop` says so.
 pub async fn run(shared: Arc<Shared>, writer: SeriesWriter, mut stop: watch::Receiver<bool>) {
